@@ -1,0 +1,20 @@
+# holdfast_library(NAME SOURCES ... [DEPS ...]): one static library a folder, sources listed.
+function(holdfast_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(holdfast_${name} STATIC ${ARG_SOURCES})
+  add_library(holdfast::${name} ALIAS holdfast_${name})
+  target_link_libraries(holdfast_${name} PUBLIC holdfast::flags ${ARG_DEPS})
+endfunction()
+
+# holdfast_test(NAME LABEL SOURCES ... [DEPS ...]): one GoogleTest program, one ctest entry.
+function(holdfast_test name label)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE holdfast::flags ${ARG_DEPS} GTest::gtest GTest::gmock
+    GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${ARG_TIMEOUT})
+endfunction()
