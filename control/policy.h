@@ -113,12 +113,15 @@ class PolicySnapshot {
   Decision decide(const AccessRequest& request) const;
   // In byte order of (bucket, prefix); without what a wider entry of equal or higher level covers.
   std::vector<Visible> visible(const PrincipalName& principal, TimePoint now) const;
+  // The nearest expiry of a grant or key after `now`: what is open must be judged again then.
+  std::optional<TimePoint> next_expiry(TimePoint now) const;
 
  private:
   PolicyContent content_;
   std::unordered_map<AccessKeyId, std::size_t> key_index_;
   std::unordered_map<PrincipalName, std::size_t> principal_index_;
   std::unordered_map<PrincipalName, std::vector<std::size_t>> grants_of_;
+  std::vector<TimePoint> expiries_;  // sorted
 };
 
 // Where the current snapshot is found. Thread-safe; current() is one atomic load.
