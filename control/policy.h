@@ -1,7 +1,8 @@
 // The policy snapshot: who may do what, at one epoch. Immutable once published; any thread. Every
 // request is judged against the current snapshot, so a revoked grant stops the next request.
 // Prefixes match on component boundaries only: a grant on "data/" or "data" covers "data",
-// "data/" and "data/x", never "database". An empty prefix is the whole bucket.
+// "data/" and "data/x", never "database". An empty prefix is the whole bucket. A listing's prefix
+// must lie below the grant's ("data/", never "data", which would also list "database").
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,8 @@
 
 namespace holdfast::control {
 
+// read: list, read, old versions too. write: read, and put and delete. drop: put only. admin: write,
+// and grant to others, remove versions, retention; on a whole bucket also its configuration.
 enum class Level : std::uint8_t { read, write, drop, admin };
 
 std::string_view to_string(Level level);
@@ -83,6 +86,7 @@ struct AccessRequest {
 struct Decision {
   bool allowed = false;
   std::int64_t grant = 0;   // that allowed it
+  Level level = Level::admin;  // of that grant; drop: list and abort only the caller's own uploads
   std::string reason;       // for the denied: a sentence for the audit, not for the client
 };
 
@@ -112,6 +116,7 @@ class PolicySnapshot {
   const PrincipalRecord* find_principal(const PrincipalName& name) const;
   Decision decide(const AccessRequest& request) const;
   // In byte order of (bucket, prefix); without what a wider entry of equal or higher level covers.
+  // What is granted by name, and the own home; that an administrator sees every bucket is not in it.
   std::vector<Visible> visible(const PrincipalName& principal, TimePoint now) const;
   // The nearest expiry of a grant or key after `now`: what is open must be judged again then.
   std::optional<TimePoint> next_expiry(TimePoint now) const;
