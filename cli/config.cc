@@ -1,0 +1,133 @@
+#include "cli/config.h"
+
+#include <toml++/toml.h>
+
+
+#include <filesystem>
+#include <functional>
+#include <map>
+
+#include "base/fd.h"
+
+namespace holdfast::cli {
+namespace {
+
+using Setter = std::function<bool(const toml::node&)>;
+
+Setter text(std::string& out) {
+  return [&out](const toml::node& node) {
+    const auto value = node.value_exact<std::string>();
+    if (value) out = *value;
+    return value.has_value();
+  };
+}
+
+template <class Integer>
+Setter number(Integer& out, std::int64_t least, std::int64_t most) {
+  return [&out, least, most](const toml::node& node) {
+    const auto value = node.value_exact<std::int64_t>();
+    if (!value || *value < least || *value > most) return false;
+    out = static_cast<Integer>(*value);
+    return true;
+  };
+}
+
+Setter flag(bool& out) {
+  return [&out](const toml::node& node) {
+    const auto value = node.value_exact<bool>();
+    if (value) out = *value;
+    return value.has_value();
+  };
+}
+
+struct Key {
+  Setter set;
+  const char* accepts;
+};
+
+std::map<std::string, Key> known_keys(Config& c) {
+  return {
+      {"data", {text(c.data), "a directory"}},
+      {"domain", {text(c.domain), "a host name"}},
+      {"region", {text(c.region), "a region name"}},
+      {"threads", {number(c.threads, 0, 256), "a number from 0 to 256"}},
+      {"s3.listen", {text(c.s3_listen), "\"ADDRESS:PORT\""}},
+      {"web.listen", {text(c.web_listen), "\"ADDRESS:PORT\""}},
+      {"store.fsync", {flag(c.fsync), "true or false"}},
+      {"homes.bucket", {text(c.homes_bucket), "a bucket name"}},
+      {"homes.retention_days", {number(c.retention_days, 1, 36500), "a number of days from 1"}},
+      {"log.level", {text(c.log_level), "debug, info, warning or error"}},
+      {"log.format", {text(c.log_format), "text or json"}},
+      {"tools.enabled", {flag(c.tools), "true or false"}},
+      {"tools.podman_socket", {text(c.podman_socket), "a path"}},
+      {"tools.runtime", {text(c.podman_runtime), "auto, runc or crun"}},
+      {"tools.memory_bytes",
+       {number(c.tool_memory_bytes, 64 << 20, std::int64_t(1) << 50), "bytes, at least 67108864"}},
+      {"tools.pids", {number(c.tool_pids, 16, 1 << 20), "a number from 16"}},
+  };
+}
+
+Result<void> apply(const toml::table& table, const std::string& prefix,
+                   const std::map<std::string, Key>& keys, const std::string& path) {
+  for (const auto& [name, node] : table) {
+    const std::string full = prefix + std::string(name.str());
+    if (const auto* inner = node.as_table()) {
+      if (auto done = apply(*inner, full + ".", keys, path); !done) return done;
+      continue;
+    }
+    const auto found = keys.find(full);
+    const auto line = node.source().begin.line;
+    if (found == keys.end()) {
+      return fail(ErrorCode::invalid_argument, "{} line {}: there is no setting \"{}\"", path, line,
+                  full);
+    }
+    if (!found->second.set(node)) {
+      return fail(ErrorCode::invalid_argument, "{} line {}: {} takes {}", path, line, full,
+                  found->second.accepts);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Config> load_config(const std::string& path) {
+  Config config;
+  if (path.empty()) return config;
+  auto content = read_file(path, 1u << 20);
+  if (!content) return fail_within("configuration", content.error());
+  try {
+    const toml::table table = toml::parse(*content, path);
+    if (auto done = apply(table, "", known_keys(config), path); !done) {
+      return std::unexpected(done.error());
+    }
+  } catch (const toml::parse_error& error) {
+    return fail(ErrorCode::malformed, "{} line {}: {}", path, error.source().begin.line,
+                error.description());
+  }
+  return config;
+}
+
+Result<void> finish_config(Config& config) {
+  std::error_code error;
+  auto absolute = std::filesystem::absolute(config.data, error);
+  if (error || config.data.empty()) {
+    return fail(ErrorCode::invalid_argument, "--data {}: not a directory name", config.data);
+  }
+  config.data = absolute.lexically_normal().string();
+  if (config.data.size() > 1 && config.data.ends_with('/')) config.data.pop_back();
+  // A unix socket's path ends at 107 bytes (unix(7)); ours are at most 40 longer than the data
+  // directory's.
+  if (config.data.size() > 64) {
+    return fail(ErrorCode::invalid_argument,
+                "--data {}: the path is {} bytes long; 64 is the most, since sockets live in it",
+                config.data, config.data.size());
+  }
+  if (config.log_format != "text" && config.log_format != "json") {
+    return fail(ErrorCode::invalid_argument, "log.format takes text or json, not {}",
+                config.log_format);
+  }
+  return {};
+}
+
+}  // namespace holdfast::cli
