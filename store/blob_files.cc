@@ -1,0 +1,107 @@
+#include "store/blob_files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+namespace holdfast::store {
+namespace {
+
+bool is_blob_name(std::string_view name) {
+  return name.size() == 32 && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+}  // namespace
+
+Result<void> BlobWriter::write(std::span<const std::byte> bytes) {
+  auto written = write_all_at(file_.get(), bytes, size_);
+  if (written) size_ += bytes.size();
+  return written;
+}
+
+Result<BlobFiles> BlobFiles::open(std::string directory, bool sync) {
+  BlobFiles files;
+  files.directory_ = std::move(directory);
+  files.sync_ = sync;
+  for (int i = 0; i < 256; ++i) {
+    auto made = make_directories(fmt::format("{}/{:02x}", files.directory_, i));
+    if (!made) return std::unexpected(made.error());
+  }
+  if (sync) {
+    auto synced = sync_directory(files.directory_);
+    if (!synced) return std::unexpected(synced.error());
+  }
+  return files;
+}
+
+std::string BlobFiles::directory_of(const std::string& name) const {
+  return directory_ + "/" + name.substr(0, 2);
+}
+
+std::string BlobFiles::path_of(const std::string& name) const {
+  return directory_of(name) + "/" + name;
+}
+
+Result<BlobWriter> BlobFiles::create() const {
+  auto file = open_file(directory_, O_TMPFILE | O_RDWR);
+  if (!file) return std::unexpected(file.error());
+  BlobWriter writer;
+  writer.file_ = std::move(*file);
+  return writer;
+}
+
+Result<void> BlobFiles::finish(BlobWriter& writer, const std::string& name) const {
+  HOLDFAST_CHECK(is_blob_name(name) && writer.file_.valid());
+  if (sync_) {
+    auto synced = sync_data(writer.file_.get());
+    if (!synced) return fail_within("write a blob", synced.error());
+  }
+  // AT_EMPTY_PATH would need CAP_DAC_READ_SEARCH; the link in /proc needs nothing (open(2)).
+  const std::string unnamed = fmt::format("/proc/self/fd/{}", writer.file_.get());
+  const std::string path = path_of(name);
+  if (::linkat(AT_FDCWD, unnamed.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+    if (errno == EEXIST) return fail(ErrorCode::conflict, "blob {} is there already", name);
+    return fail_errno(errno, "name blob " + name);
+  }
+  if (sync_) {
+    auto synced = sync_directory(directory_of(name));
+    if (!synced) {
+      ::unlink(path.c_str());
+      return synced;
+    }
+  }
+  writer.file_.reset();
+  return {};
+}
+
+Result<Fd> BlobFiles::open_blob(const std::string& name) const {
+  if (!is_blob_name(name)) return fail(ErrorCode::corrupted, "a blob with a malformed name");
+  return open_file(path_of(name), O_RDONLY);
+}
+
+Result<void> BlobFiles::remove(const std::string& name) const {
+  HOLDFAST_CHECK(is_blob_name(name));
+  if (::unlink(path_of(name).c_str()) == 0 || errno == ENOENT) return {};
+  return fail_errno(errno, "remove blob " + name);
+}
+
+Result<std::vector<std::string>> BlobFiles::list() const {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (int i = 0; i < 256; ++i) {
+    const std::string directory = fmt::format("{}/{:02x}", directory_, i);
+    for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end;
+         at.increment(error)) {
+      auto name = at->path().filename().string();
+      if (is_blob_name(name)) names.push_back(std::move(name));
+    }
+    if (error) return fail_errno(error.value(), "list the blobs in " + directory);
+  }
+  return names;
+}
+
+}  // namespace holdfast::store

@@ -1,0 +1,133 @@
+// What log records say: the outcome of one write, complete enough to rebuild the index from the log
+// alone (redo log). Also the encodings that the index keeps without looking inside: object metadata
+// and extents. Values; any thread. Bytes come from disk: decoding answers `corrupted`, never trusts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "store/object_types.h"
+
+namespace holdfast::store {
+
+// A run of stored bytes with a checksum of its own. `own` is the body of the record that carries
+// the piece; the index keeps it as `segment` with the place where the record came to lie.
+struct Piece {
+  enum class Home : std::uint8_t { own, segment, blob };
+  Home home = Home::own;
+  std::uint64_t segment = 0, offset = 0;  // of Home::segment
+  std::string blob;                       // of Home::blob: 16 random bytes, as hex
+  std::uint64_t length = 0;               // bytes of the whole piece
+  std::uint64_t checksum = 0;             // XXH3-64 of the whole piece
+};
+
+// Part of a piece. An object's body is its extents one after another.
+struct Extent {
+  Piece piece;
+  std::uint64_t first = 0;   // within the piece
+  std::uint64_t length = 0;
+};
+
+std::string encode_extents(const std::vector<Extent>& extents);
+Result<std::vector<Extent>> decode_extents(std::string_view bytes);
+
+// Everything of a version or an upload that no query looks at.
+struct ObjectMeta {
+  ObjectAttributes attributes;
+  std::vector<Checksum> checksums;
+  std::vector<std::uint64_t> part_sizes;
+  Retention retention;
+};
+std::string encode_meta(const ObjectMeta& meta);
+Result<ObjectMeta> decode_meta(std::string_view bytes);
+
+struct UploadMeta {
+  ObjectAttributes attributes;
+  Retention retention;
+  std::optional<ChecksumAlgorithm> checksum;
+  ChecksumType checksum_type = ChecksumType::composite;
+};
+std::string encode_upload_meta(const UploadMeta& meta);
+Result<UploadMeta> decode_upload_meta(std::string_view bytes);
+
+// --- Operations. Buckets are named by the sequence of the record that created them, so that a
+// bucket made again under an old name is another one. Times are nanoseconds since 1970.
+struct CreateBucketOp {
+  std::string name;
+  std::int64_t time = 0;
+  bool object_lock = false;
+};
+struct DeleteBucketOp {
+  std::uint64_t bucket = 0;
+};
+struct SetVersioningOp {
+  std::uint64_t bucket = 0;
+  Versioning versioning = Versioning::unversioned;
+};
+struct SetDocumentOp {
+  std::uint64_t bucket = 0;
+  BucketDocument kind = BucketDocument::cors;
+  std::string text;  // empty: removed
+};
+// A new latest version, or a delete marker. `upload` is set when a multipart upload ends by it.
+struct PutVersionOp {
+  std::uint64_t bucket = 0;
+  std::string key, version;
+  bool delete_marker = false;
+  std::string etag;
+  std::uint64_t size = 0;
+  std::int64_t time = 0;
+  std::string meta;  // ObjectMeta
+  std::vector<Extent> extents;
+  std::string upload;
+};
+struct RemoveVersionOp {
+  std::uint64_t bucket = 0;
+  std::string key;
+  std::uint64_t target = 0;  // sequence of the version
+  std::int64_t time = 0;
+};
+struct UpdateMetaOp {
+  std::uint64_t bucket = 0;
+  std::string key;
+  std::uint64_t target = 0;
+  std::string meta;
+};
+struct CreateUploadOp {
+  std::uint64_t bucket = 0;
+  std::string key, upload;
+  std::int64_t time = 0;
+  std::string meta;  // UploadMeta
+};
+struct PutPartOp {
+  std::string upload;
+  std::uint32_t number = 0;
+  std::string etag;
+  std::uint64_t size = 0;
+  std::int64_t time = 0;
+  std::vector<Checksum> checksums;
+  std::vector<Extent> extents;
+};
+struct AbortUploadOp {
+  std::string upload;
+};
+// A scrub found the blob's bytes to differ from its checksum: reads of it fail from now on.
+struct QuarantineOp {
+  std::string blob;
+};
+
+using LogOp = std::variant<CreateBucketOp, DeleteBucketOp, SetVersioningOp, SetDocumentOp,
+                           PutVersionOp, RemoveVersionOp, UpdateMetaOp, CreateUploadOp, PutPartOp,
+                           AbortUploadOp, QuarantineOp>;
+
+std::string encode_op(const LogOp& op);
+Result<LogOp> decode_op(std::string_view payload);
+
+std::string encode_checksums(const std::vector<Checksum>& checksums);
+Result<std::vector<Checksum>> decode_checksums(std::string_view bytes);
+
+}  // namespace holdfast::store

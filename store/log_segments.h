@@ -1,0 +1,89 @@
+// The record log as files: appending groups durably, and reading records back in order.
+// LogWriter belongs to one thread (the sequencer's). scan_log may run beside it on what is durable.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+namespace holdfast::store {
+
+struct LogPosition {
+  std::uint64_t segment = 0;
+  std::uint64_t offset = 0;  // in the segment's file
+
+  auto operator<=>(const LogPosition&) const = default;
+};
+
+struct LogOptions {
+  std::string directory;
+  std::uint64_t segment_bytes = 128u << 20;  // a new segment begins past this
+  bool sync = true;                          // false: durable only against our own death
+};
+
+class LogWriter {
+ public:
+  // Goes on at `end` (as scan_log answered): what lies behind it is cut off. A log without
+  // segments (end.segment == 0) starts its first one.
+  static Result<LogWriter> open(LogOptions options, LogPosition end, std::uint64_t next_sequence);
+
+  // Where the next group will lie.
+  LogPosition end() const { return end_; }
+  // Starts a new segment when the present one is full. To be called before end() is relied upon.
+  Result<void> make_room(std::uint64_t next_sequence);
+  // Writes the group and makes it durable. A failure leaves the log as it was before; where even
+  // that cannot be had, the writer is broken: it refuses everything until the log is reopened.
+  Result<void> append(std::string_view group);
+  // Cuts the last group off again. REQUIRES: `before` is end() from before its append.
+  Result<void> take_back(LogPosition before);
+  bool broken() const { return broken_; }
+
+ private:
+  explicit LogWriter(LogOptions options) : options_(std::move(options)) {}
+  Result<void> start_segment(std::uint64_t number, std::uint64_t next_sequence);
+  Result<void> sync();
+
+  LogOptions options_;
+  Fd file_;
+  LogPosition end_;
+  bool broken_ = false;
+};
+
+struct LogRecord {
+  std::uint64_t sequence = 0;
+  LogPosition position;       // of its header
+  std::string_view payload, body;
+  std::uint64_t body_offset = 0;  // in the segment's file
+};
+
+struct LogEnd {
+  LogPosition position;            // behind the last sound record
+  std::uint64_t last_sequence = 0;  // 0: there is none
+  std::uint64_t torn_bytes = 0;     // behind it, of a group that never completed
+};
+
+using LogVisitor = std::function<Result<void>(const LogRecord&)>;
+
+// Visits every record from `from` on; {0, 0} is the start. `last_sequence` is that of the record
+// before. `corrupted`: a record that was once durable is broken or missing. not_found: the log does
+// not reach to `from`. A visitor's error ends the scan and is answered.
+Result<LogEnd> scan_log(const std::string& directory, LogPosition from,
+                        std::uint64_t last_sequence, const LogVisitor& visit);
+
+// Visits what is sound and reports what is not, without giving up at damage.
+struct LogDamage {
+  LogPosition position;
+  std::uint64_t bytes = 0;
+};
+Result<std::vector<LogDamage>> find_log_damage(const std::string& directory, LogPosition until);
+
+// Numbers of the segment files, ascending.
+Result<std::vector<std::uint64_t>> list_segments(const std::string& directory);
+std::string segment_path(const std::string& directory, std::uint64_t number);
+
+}  // namespace holdfast::store
