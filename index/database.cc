@@ -127,7 +127,7 @@ Result<Database> Database::open(const std::string& path, DatabaseOptions options
   // journal_size_limit gives the space of a WAL that once grew back to the disk.
   auto mode = database.run(fmt::format(
       "PRAGMA journal_mode=WAL; PRAGMA synchronous={}; PRAGMA journal_size_limit=16777216;",
-      options.durability == Durability::full ? "FULL" : "OFF"));
+      options.durability == Durability::full ? "FULL" : "NORMAL"));
   if (!mode) return fail_within("open the database " + path, mode.error());
   return database;
 }

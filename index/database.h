@@ -30,8 +30,8 @@ struct sqlite3_stmt;
 namespace holdfast::index {
 
 enum class Durability {
-  full,         // a commit survives power loss (WAL, synchronous=FULL)
-  rebuildable,  // a commit survives our death, not the machine's (WAL, synchronous=OFF)
+  full,  // a commit survives power loss (WAL, synchronous=FULL)
+  lazy,  // power loss may take the last commits, never the file itself (WAL, synchronous=NORMAL)
 };
 
 struct DatabaseOptions {
