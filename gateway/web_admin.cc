@@ -1,4 +1,5 @@
 // Buckets, grants, audit and status of the JSON API.
+#include <boost/json/parse.hpp>
 #include <charconv>
 
 #include "base/encoding.h"

@@ -1,0 +1,84 @@
+// holdfast audit …, holdfast status
+#include <memory>
+
+#include "cli/commands.h"
+
+namespace holdfast::cli {
+namespace {
+
+namespace json = boost::json;
+
+int verify(const Invocation& invocation) {
+  auto answer = invocation.client().get("audit/verify");
+  if (!answer) return report(answer.error());
+  const bool good = answer->at("ok").as_bool();
+  if (invocation.json) {
+    print_value(*answer);
+  } else if (good) {
+    fmt::print("the chain holds: {} events, head {}\n", text_of(*answer, "events"),
+               text_of(*answer, "head"));
+  } else {
+    fmt::print("the chain is broken at event {}: {}\n", text_of(*answer, "first_bad"),
+               text_of(*answer, "reason"));
+  }
+  return good ? 0 : 1;
+}
+
+int tail(const Invocation& invocation, unsigned lines, const std::string& actor) {
+  auto answer =
+      invocation.client().get("audit", {{"limit", std::to_string(lines)}, {"actor", actor}});
+  if (!answer) return report(answer.error());
+  auto& events = answer->at("events").as_array();
+  // The API answers newest first; a tail reads downwards.
+  const json::array rows(events.rbegin(), events.rend());
+  print_rows(rows,
+             {{"SEQ", "seq"}, {"TIME", "time"}, {"ACTOR", "actor"}, {"ACTION", "action"},
+              {"TARGET", "target"}, {"OUTCOME", "outcome"}, {"SOURCE", "source"}},
+             invocation.format());
+  return 0;
+}
+
+int status(const Invocation& invocation) {
+  auto answer = invocation.client().get("status");
+  if (!answer) return report(answer.error());
+  if (invocation.json) {
+    print_value(*answer);
+    return 0;
+  }
+  fmt::print("holdfast {}, data {}\nS3 {}   console {}   policy epoch {}\n\n",
+             text_of(*answer, "version"), text_of(*answer, "data"),
+             text_of(*answer, "s3_endpoint"), text_of(*answer, "console"),
+             text_of(*answer, "epoch"));
+  print_rows(answer->at("tools").as_array(),
+             {{"TOOL", "tool"}, {"USER", "user"}, {"STATE", "state"}, {"REASON", "reason"}},
+             Format::table);
+  fmt::print("\n");
+  print_rows(answer->at("homes").as_array(),
+             {{"HOME", "user"}, {"STATE", "state"}, {"WAITS TO UPLOAD", "dirty"},
+              {"SINCE", "oldest_dirty"}, {"STUBS", "stubs"}, {"CONFLICTS", "conflicts"},
+              {"PARKED", "parked"}, {"LAST ERROR", "last_error"}},
+             Format::table);
+  return 0;
+}
+
+}  // namespace
+
+void add_audit_commands(CLI::App& app, Invocation& invocation) {
+  auto* audit = add_group(app, "audit", "Who did what");
+  audit->add_subcommand("verify", "Prove that the chain of events is whole")
+      ->callback([&invocation] {
+        invocation.run = [&invocation] { return verify(invocation); };
+      });
+  auto lines = std::make_shared<unsigned>(50);
+  auto actor = std::make_shared<std::string>();
+  auto* last = audit->add_subcommand("tail", "Show the newest events");
+  last->add_option("-n,--lines", *lines)->check(CLI::Range(1u, 10'000u));
+  last->add_option("--actor", *actor);
+  last->callback([&invocation, lines, actor] {
+    invocation.run = [&invocation, lines, actor] { return tail(invocation, *lines, *actor); };
+  });
+  app.add_subcommand("status", "What runs, what waits to upload, what is parked")
+      ->callback([&invocation] { invocation.run = [&invocation] { return status(invocation); }; });
+}
+
+}  // namespace holdfast::cli
