@@ -2,6 +2,7 @@
 // its handlers need no locks. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <cstddef>
 #include <memory>
@@ -24,7 +25,7 @@ class IoPool {
  private:
   struct Worker;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::size_t next_ = 0;
+  std::atomic<std::size_t> next_ = 0;
 };
 
 }  // namespace holdfast::net

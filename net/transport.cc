@@ -1,0 +1,412 @@
+#include "net/transport.h"
+
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <cerrno>
+#include <cstring>
+
+namespace holdfast::net {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t sendfile_step = 1u << 20;
+// Below this a copy into one packet with the head is cheaper than a second system call.
+constexpr std::uint64_t copy_limit = 16u << 10;
+constexpr std::size_t tls_step = 128u << 10;
+constexpr std::size_t max_parts = 8;
+
+Result<void> read_extents(std::span<const FileExtent> extents, std::string& out) {
+  for (const auto& extent : extents) {
+    const std::size_t before = out.size();
+    out.resize(before + extent.length);
+    auto got = read_at(extent.file->get(), std::as_writable_bytes(std::span(out)).subspan(before),
+                       extent.offset);
+    if (!got) return std::unexpected(got.error());
+    if (*got != extent.length) {
+      return fail(ErrorCode::corrupted, "send a stored body: the file ends early");
+    }
+  }
+  return {};
+}
+
+class PlainTransport final : public Transport {
+ public:
+  explicit PlainTransport(Socket socket)
+      : Transport(socket.get_executor(), false), socket_(std::move(socket)) {}
+
+  asio::awaitable<Result<void>> handshake() override { co_return Result<void>(); }
+
+  asio::awaitable<Result<std::size_t>> read(std::span<std::byte> out) override {
+    if (auto ok = usable(); !ok) co_return std::unexpected(ok.error());
+    begin_wait();
+    error_code error;
+    const std::size_t got =
+        co_await socket_.async_read_some(asio::buffer(out.data(), out.size()),
+                                         asio::redirect_error(asio::use_awaitable, error));
+    if (auto ok = end_wait(error, "read from the peer"); !ok) {
+      if (error == asio::error::eof) co_return 0;
+      co_return std::unexpected(ok.error());
+    }
+    co_return got;
+  }
+
+  asio::awaitable<Result<void>> write_parts(std::span<const std::string_view> parts) override {
+    return send_parts(parts, 0);
+  }
+
+  asio::awaitable<Result<void>> write_extents(std::string_view head,
+                                              std::span<const FileExtent> extents) override {
+    std::uint64_t total = 0;
+    for (const auto& extent : extents) total += extent.length;
+    if (total <= copy_limit) {
+      std::string body;
+      if (auto read = read_extents(extents, body); !read) co_return read;
+      const std::array<std::string_view, 2> parts{head, body};
+      co_return co_await send_parts(parts, 0);
+    }
+    const std::array<std::string_view, 1> parts{head};
+    if (auto sent = co_await send_parts(parts, MSG_MORE); !sent) co_return sent;
+    for (const auto& extent : extents) {
+      if (auto sent = co_await send_extent(extent); !sent) co_return sent;
+    }
+    co_return Result<void>();
+  }
+
+ protected:
+  Socket& socket_of() override { return socket_; }
+  asio::awaitable<void> send_end() override {
+    error_code ignored;
+    socket_.shutdown(Socket::shutdown_send, ignored);
+    co_return;
+  }
+
+ private:
+  asio::awaitable<Result<void>> wait_writable() {
+    if (auto ok = usable(); !ok) co_return ok;
+    begin_wait();
+    error_code error;
+    co_await socket_.async_wait(Socket::wait_write,
+                                asio::redirect_error(asio::use_awaitable, error));
+    co_return end_wait(error, "write to the peer");
+  }
+
+  // Tries the system call first: with room in the socket's buffer no wait is needed at all.
+  asio::awaitable<Result<void>> send_parts(std::span<const std::string_view> parts, int flags) {
+    std::array<iovec, max_parts> vectors;
+    std::size_t count = 0;
+    for (const auto& part : parts) {
+      if (part.empty()) continue;
+      vectors[count++] = {const_cast<char*>(part.data()), part.size()};
+    }
+    std::size_t first = 0;
+    while (first < count) {
+      msghdr message{};
+      message.msg_iov = &vectors[first];
+      message.msg_iovlen = count - first;
+      const ssize_t sent =
+          ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT | flags);
+      if (sent < 0 && errno == EINTR) continue;
+      if (sent < 0 && errno == EAGAIN) {
+        if (auto ready = co_await wait_writable(); !ready) co_return ready;
+        continue;
+      }
+      if (sent < 0) co_return fail_send(errno);
+      auto left = static_cast<std::size_t>(sent);
+      while (first < count && left >= vectors[first].iov_len) left -= vectors[first++].iov_len;
+      if (first < count) {
+        vectors[first].iov_base = static_cast<char*>(vectors[first].iov_base) + left;
+        vectors[first].iov_len -= left;
+      }
+    }
+    co_return Result<void>();
+  }
+
+  asio::awaitable<Result<void>> send_extent(const FileExtent& extent) {
+    auto offset = static_cast<off_t>(extent.offset);
+    std::uint64_t left = extent.length;
+    while (left > 0) {
+      const auto step = static_cast<std::size_t>(std::min<std::uint64_t>(left, sendfile_step));
+      const ssize_t sent =
+          ::sendfile(socket_.native_handle(), extent.file->get(), &offset, step);
+      if (sent < 0 && errno == EINTR) continue;
+      if (sent < 0 && errno == EAGAIN) {
+        if (auto ready = co_await wait_writable(); !ready) co_return ready;
+        continue;
+      }
+      if (sent < 0) co_return fail_send(errno);
+      if (sent == 0) {
+        co_return fail(ErrorCode::corrupted, "send a stored body: the file ends {} bytes early",
+                       left);
+      }
+      left -= static_cast<std::uint64_t>(sent);
+      // A fast reader never blocks us: let the other connections of this thread have their turn.
+      if (static_cast<std::size_t>(sent) == step && left > 0) {
+        co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+      }
+    }
+    co_return Result<void>();
+  }
+
+  static std::unexpected<Error> fail_send(int error_number) {
+    if (error_number == EPIPE || error_number == ECONNRESET) {
+      return fail(ErrorCode::unavailable, "write to the peer: it closed the connection");
+    }
+    return fail_errno(error_number, "write to the peer");
+  }
+
+  Socket socket_;
+};
+
+class TlsTransport final : public Transport {
+ public:
+  TlsTransport(Socket socket, asio::ssl::context& context)
+      : Transport(socket.get_executor(), true), stream_(std::move(socket), context) {}
+
+  asio::awaitable<Result<void>> handshake() override {
+    begin_wait();
+    error_code error;
+    co_await stream_.async_handshake(asio::ssl::stream_base::server,
+                                     asio::redirect_error(asio::use_awaitable, error));
+    co_return end_wait(error, "TLS handshake");
+  }
+
+  asio::awaitable<Result<std::size_t>> read(std::span<std::byte> out) override {
+    if (auto ok = usable(); !ok) co_return std::unexpected(ok.error());
+    begin_wait();
+    error_code error;
+    const std::size_t got =
+        co_await stream_.async_read_some(asio::buffer(out.data(), out.size()),
+                                         asio::redirect_error(asio::use_awaitable, error));
+    if (auto ok = end_wait(error, "read from the peer"); !ok) {
+      // A cut without close_notify is told apart by the message's own framing.
+      if (error == asio::error::eof || error == asio::ssl::error::stream_truncated) co_return 0;
+      co_return std::unexpected(ok.error());
+    }
+    co_return got;
+  }
+
+  asio::awaitable<Result<void>> write_parts(std::span<const std::string_view> parts) override {
+    // Small parts go into one record; a large part is not copied for that.
+    std::string joined;
+    for (const auto& part : parts) {
+      if (part.size() <= copy_limit) {
+        joined += part;
+        continue;
+      }
+      if (auto sent = co_await send(joined); !sent) co_return sent;
+      joined.clear();
+      if (auto sent = co_await send(part); !sent) co_return sent;
+    }
+    co_return co_await send(joined);
+  }
+
+  asio::awaitable<Result<void>> write_extents(std::string_view head,
+                                              std::span<const FileExtent> extents) override {
+    std::string chunk(head);
+    for (const auto& extent : extents) {
+      for (std::uint64_t done = 0; done < extent.length;) {
+        const auto step = std::min<std::uint64_t>(extent.length - done, tls_step);
+        const FileExtent piece{extent.file, extent.offset + done, step};
+        if (auto read = read_extents(std::span(&piece, 1), chunk); !read) co_return read;
+        done += step;
+        if (chunk.size() < tls_step) continue;
+        if (auto sent = co_await send(chunk); !sent) co_return sent;
+        chunk.clear();
+      }
+    }
+    co_return co_await send(chunk);
+  }
+
+ protected:
+  Socket& socket_of() override { return stream_.next_layer(); }
+  asio::awaitable<void> send_end() override {
+    // Waits for the peer's close_notify, too; the caller's time-out bounds it.
+    begin_wait();
+    error_code error;
+    co_await stream_.async_shutdown(asio::redirect_error(asio::use_awaitable, error));
+    (void)end_wait(error, "TLS shutdown");
+    stream_.next_layer().shutdown(Socket::shutdown_send, error);
+  }
+
+ private:
+  asio::awaitable<Result<void>> send(std::string_view data) {
+    while (!data.empty()) {
+      if (auto ok = usable(); !ok) co_return ok;
+      begin_wait();
+      error_code error;
+      const std::size_t sent =
+          co_await stream_.async_write_some(asio::buffer(data.data(), data.size()),
+                                            asio::redirect_error(asio::use_awaitable, error));
+      if (auto ok = end_wait(error, "write to the peer"); !ok) co_return ok;
+      data.remove_prefix(sent);
+    }
+    co_return Result<void>();
+  }
+
+  asio::ssl::stream<Socket> stream_;
+};
+
+// A connection with bytes that were read before it changed hands.
+class RawConnection final : public Exchange::RawConnection {
+ public:
+  RawConnection(std::unique_ptr<Exchange::RawConnection> connection, std::string buffered)
+      : connection_(std::move(connection)), buffered_(std::move(buffered)) {}
+
+  asio::awaitable<Result<std::size_t>> read(std::span<std::byte> out) override {
+    if (at_ == buffered_.size()) return connection_->read(out);
+    return read_buffered(out);
+  }
+  asio::awaitable<Result<void>> write(std::span<const std::byte> data) override {
+    return connection_->write(data);
+  }
+  void close() override { connection_->close(); }
+
+ private:
+  asio::awaitable<Result<std::size_t>> read_buffered(std::span<std::byte> out) {
+    const std::size_t n = std::min(out.size(), buffered_.size() - at_);
+    std::memcpy(out.data(), buffered_.data() + at_, n);
+    at_ += n;
+    if (at_ == buffered_.size()) {
+      std::string().swap(buffered_);
+      at_ = 0;
+    }
+    co_return n;
+  }
+
+  std::unique_ptr<Exchange::RawConnection> connection_;
+  std::string buffered_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace
+
+struct Watchdog::State {
+  State(asio::any_io_executor executor, Target& t) : timer(std::move(executor)), target(&t) {}
+
+  asio::steady_timer timer;
+  Target* target;  // null once the watchdog is gone
+  Clock::time_point deadline = Clock::time_point::max();
+  bool waiting = false;
+};
+
+Watchdog::Watchdog(asio::any_io_executor executor, Target& target)
+    : state_(std::make_shared<State>(std::move(executor), target)) {}
+
+Watchdog::~Watchdog() {
+  state_->target = nullptr;
+  state_->timer.cancel();
+}
+
+void Watchdog::arm(std::chrono::milliseconds limit) {
+  if (limit.count() <= 0) return disarm();
+  state_->deadline = Clock::now() + limit;
+  if (!state_->waiting || state_->timer.expiry() > state_->deadline) wait(state_);
+}
+
+void Watchdog::disarm() { state_->deadline = Clock::time_point::max(); }
+
+void Watchdog::wait(std::shared_ptr<State> state) {
+  state->waiting = true;
+  auto& timer = state->timer;
+  timer.expires_at(state->deadline);  // cancels an earlier wait, whose handler then does nothing
+  timer.async_wait([state = std::move(state)](const error_code& error) mutable {
+    if (error || state->target == nullptr) return;
+    state->waiting = false;
+    if (state->deadline == Clock::time_point::max()) return;
+    if (Clock::now() < state->deadline) return wait(std::move(state));
+    state->deadline = Clock::time_point::max();
+    state->target->expire();
+  });
+}
+
+Transport::Transport(asio::any_io_executor executor, bool secure)
+    : watchdog_(std::move(executor), *this), secure_(secure) {}
+
+void Transport::begin_wait() {
+  if (timeout_.count() > 0) watchdog_.arm(timeout_);
+}
+
+Result<void> Transport::end_wait(const error_code& error, std::string_view what) {
+  watchdog_.disarm();
+  if (!error) return {};
+  if (expired_) return fail(ErrorCode::timed_out, "{}: no progress in time", what);
+  if (error == asio::error::operation_aborted) return fail(ErrorCode::cancelled, "{}", what);
+  if (error == asio::error::connection_reset || error == asio::error::broken_pipe ||
+      error == asio::error::eof || error == asio::error::bad_descriptor) {
+    return fail(ErrorCode::unavailable, "{}: {}", what, error.message());
+  }
+  return fail(ErrorCode::io, "{}: {}", what, error.message());
+}
+
+Result<void> Transport::usable() const {
+  if (expired_) return fail(ErrorCode::timed_out, "the connection timed out before");
+  return {};
+}
+
+void Transport::expire() {
+  expired_ = true;
+  cancel();
+}
+
+void Transport::cancel() {
+  error_code ignored;
+  socket_of().cancel(ignored);
+}
+
+void Transport::close() {
+  error_code ignored;
+  socket_of().close(ignored);
+}
+
+asio::awaitable<Result<void>> Transport::write(std::span<const std::byte> data) {
+  const std::array<std::string_view, 1> parts{
+      std::string_view(reinterpret_cast<const char*>(data.data()), data.size())};
+  co_return co_await write_parts(parts);
+}
+
+asio::awaitable<void> Transport::linger(std::chrono::milliseconds limit) {
+  const auto end = Clock::now() + limit;
+  set_timeout(limit);
+  co_await send_end();
+  std::array<std::byte, 4096> sink;
+  for (;;) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
+    if (left.count() <= 0 || secure_) break;
+    set_timeout(left);
+    auto got = co_await read(sink);
+    if (!got || *got == 0) break;
+  }
+  close();
+}
+
+std::unique_ptr<Transport> make_plain_transport(Transport::Socket socket) {
+  error_code ignored;
+  socket.non_blocking(true, ignored);
+  return std::make_unique<PlainTransport>(std::move(socket));
+}
+
+std::unique_ptr<Transport> make_tls_transport(Transport::Socket socket,
+                                              asio::ssl::context& context) {
+  return std::make_unique<TlsTransport>(std::move(socket), context);
+}
+
+std::unique_ptr<Exchange::RawConnection> make_raw_connection(
+    std::unique_ptr<Exchange::RawConnection> connection, std::string buffered) {
+  if (buffered.empty()) return connection;
+  return std::make_unique<RawConnection>(std::move(connection), std::move(buffered));
+}
+
+}  // namespace holdfast::net
