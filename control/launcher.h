@@ -95,7 +95,4 @@ class ToolLauncher {
   std::shared_ptr<State> state_;
 };
 
-// The templates that every data directory has from the start ("jupyter").
-std::vector<ToolTemplate> built_in_templates();
-
 }  // namespace holdfast::control

@@ -71,7 +71,9 @@ class Registry {
   // For the launcher: what happened within one generation; ignored (conflict) for an older one.
   Result<void> record_tool_failure(const ToolRecord& record, std::string failure, std::string log);
   Result<void> record_tool_attempt(const ToolRecord& record);
-  Result<void> record_tool_key(const ToolRecord& record, const AccessKeyId& key);
+  // The instance's key pair: renew revokes the last one and makes the next in one commit.
+  Result<KeyRecord> renew_tool_key(const ToolRecord& record);
+  Result<void> revoke_tool_key(const ToolRecord& record);
 
   // A random id of this data directory, made once: part of every container's name.
   const std::string& instance_id() const;

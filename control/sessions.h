@@ -42,6 +42,9 @@ class Sessions {
 
   static Result<std::unique_ptr<Sessions>> open(Registry& registry, const Clock& clock,
                                                 Random& random);
+  ~Sessions();  // before the registry
+  Sessions(const Sessions&) = delete;
+  Sessions& operator=(const Sessions&) = delete;
 
   // Administrators make links for anybody, a principal for itself. The principal must exist and
   // not be disabled.
@@ -61,6 +64,7 @@ class Sessions {
 
  private:
   Sessions(Registry& registry, const Clock& clock, Random& random);
+  void forget(const PrincipalName& principal);  // disabled or removed: its sessions have ended
   Result<NewSession> store(const Actor& actor, const PrincipalName& principal,
                            const std::string* link_hash);
 
