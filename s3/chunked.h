@@ -65,6 +65,7 @@ class ChunkedDecoder {
   std::uint64_t left_ = 0, total_ = 0;
   bool last_ = false;
   std::string expected_, trailer_signature_;
+  std::size_t trailer_lines_ = 0;
   Sha256 hash_;
   std::vector<std::pair<std::string, std::string>> trailers_;
 };

@@ -84,7 +84,6 @@ struct ListPartsResult {
   std::string bucket, key, upload;
   std::uint32_t part_marker = 0, next_part_marker = 0, max_parts = 1000;
   bool truncated = false;
-  bool url_encoded = false;
   Owner owner;
   std::optional<Algorithm> checksum_algorithm;
   std::string checksum_type;

@@ -125,7 +125,7 @@ struct ParsedAuthorization {
   QueryParameters query;      // decoded, without X-Amz-Signature; what verify() signs
 };
 // Refuses mixed, partial and doubled credentials, SigV2 and unknown schemes. Without credentials the
-// kind is anonymous (and then the streaming payload modes with signatures are refused).
+// kind is anonymous (signed chunks are then refused, as they are for presigned URLs).
 // `body_hash`: for services without x-amz-content-sha256 (STS), hex SHA-256 of the body.
 ApiResult<ParsedAuthorization> parse_authorization(const SigningRequest& request,
                                                    std::string_view body_hash = {});
@@ -151,6 +151,9 @@ struct VerifiedSignature {
 // header signed, signature in constant time.
 ApiResult<VerifiedSignature> verify(const ParsedAuthorization& parsed, std::string_view secret,
                                     const SigningRequest& request, const VerifyOptions& options);
+
+// What an anonymous request's body is read with (s3/payload.h). REQUIRES: parsed is anonymous.
+VerifiedSignature unsigned_request(const ParsedAuthorization& parsed);
 
 // Parts, for tests and for the POST policy.
 std::string canonical_request(const SigningRequest& request, const QueryParameters& query,

@@ -48,11 +48,11 @@ class XmlWriter {
   void element(std::string_view name, std::uint64_t number);
   void boolean(std::string_view name, bool value);
   void time(std::string_view name, TimePoint time);
-  void raw(std::string_view markup);  // trusted markup, as it is
-  std::string finish();               // closes what is open
+  void text_content(std::string_view content);  // escaped, within the open element
+  void raw(std::string_view markup);            // trusted markup, as it is
+  std::string finish();                         // closes what is open
 
  private:
-  void text(std::string_view text);
   std::string out_;
   std::vector<std::string> open_;
 };
