@@ -207,7 +207,9 @@ asio::awaitable<bool> ServerExchange::finish() {
   }
   if (!connection_.transport_->socket().is_open()) co_return false;
   if (keep_ && co_await body_.drain()) co_return true;
-  co_await connection_.transport_->linger(std::chrono::seconds(2));
+  // Closing over bytes that the client still sends would reset the connection and lose our answer.
+  const bool more = !body_.done() || !connection_.buffer_.empty();
+  co_await connection_.transport_->linger(std::chrono::milliseconds(more ? 2'000 : 0));
   co_return false;
 }
 

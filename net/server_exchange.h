@@ -34,6 +34,7 @@ class ServerExchange final : public Exchange {
     RequestBody(ServerExchange& exchange, Framing framing);
     boost::asio::awaitable<Result<std::size_t>> read(std::span<std::byte> out) override;
     std::optional<std::uint64_t> size() const override { return reader_.size(); }
+    bool done() const { return reader_.done(); }
     // Whether the connection can be used again when nobody reads the rest.
     bool can_be_drained() const;
     boost::asio::awaitable<bool> drain();

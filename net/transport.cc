@@ -379,7 +379,7 @@ asio::awaitable<Result<void>> Transport::write(std::span<const std::byte> data) 
 
 asio::awaitable<void> Transport::linger(std::chrono::milliseconds limit) {
   const auto end = Clock::now() + limit;
-  set_timeout(limit);
+  set_timeout(std::max(limit, std::chrono::milliseconds(500)));
   co_await send_end();
   std::array<std::byte, 4096> sink;
   for (;;) {

@@ -58,8 +58,8 @@ class Transport : public Exchange::RawConnection, private Watchdog::Target {
   virtual boost::asio::awaitable<Result<void>> write_extents(
       std::string_view head, std::span<const FileExtent> extents) = 0;
   virtual boost::asio::awaitable<Result<void>> handshake() = 0;
-  // Sends our end and waits for the peer's (at most `limit`), so that an answer sent before an
-  // unread request is not lost to a reset.
+  // Sends our end, waits for the peer's (at most `limit`; zero: not at all) and closes, so that an
+  // answer sent before an unread request is not lost to a reset.
   boost::asio::awaitable<void> linger(std::chrono::milliseconds limit);
   // Wakes pending calls with an error, leaves the connection open.
   void cancel();
