@@ -151,18 +151,18 @@ std::string write_location(std::string_view region);
 std::string write_post_response(std::string_view location, std::string_view bucket,
                                 std::string_view key, std::string_view etag);
 
+struct ObjectPartsPage {
+  std::uint32_t total = 0, part_marker = 0, next_part_marker = 0, max_parts = 1000;
+  bool truncated = false;
+  std::vector<PartEntry> parts;
+};
 struct ObjectAttributesResult {
   std::optional<std::string> etag;
   std::vector<ChecksumValue> checksums;
   std::string checksum_type;
   std::optional<std::uint64_t> size;
   std::optional<std::string> storage_class;
-  struct Parts {
-    std::uint32_t total = 0, part_marker = 0, next_part_marker = 0, max_parts = 1000;
-    bool truncated = false;
-    std::vector<PartEntry> parts;
-  };
-  std::optional<Parts> parts;
+  std::optional<ObjectPartsPage> parts;
 };
 std::string write_object_attributes(const ObjectAttributesResult& result);
 
