@@ -1,0 +1,114 @@
+#include <utility>
+
+#include "gateway/s3_attributes.h"
+#include "gateway/s3_authorization.h"
+#include "gateway/s3_handlers.h"
+#include "gateway/s3_owner.h"
+#include "gateway/s3_payload.h"
+#include "s3/results.h"
+
+namespace holdfast::gateway {
+namespace {
+
+using s3::ApiError;
+
+constexpr std::size_t document_limit = 64u << 10;
+
+}  // namespace
+
+S3Answer list_buckets(S3Call& call) {
+  auto buckets = co_await call.store().list_buckets();
+  if (!buckets) co_return refuse_with(buckets.error());
+  s3::ListBucketsResult answer;
+  answer.owner = store_owner();
+  answer.prefix = call.query("prefix");
+  for (const store::BucketInfo& bucket : *buckets) {
+    if (!bucket.name.value.starts_with(answer.prefix)) continue;
+    if (!may(call, {control::Action::head_bucket, bucket.name, {}})) continue;
+    answer.buckets.push_back({bucket.name.value, bucket.created});
+  }
+  co_return xml_reply(s3::write_list_buckets(answer));
+}
+
+S3Answer create_bucket(S3Call& call) {
+  if (auto acl = check_canned_acl(call.header("x-amz-acl")); !acl) {
+    co_return std::unexpected(std::move(acl.error()));
+  }
+  auto text = co_await read_document(call, document_limit);
+  if (!text) co_return std::unexpected(std::move(text.error()));
+  auto location = s3::parse_create_bucket(*text);
+  if (!location) co_return std::unexpected(std::move(location.error()));
+  // Any region's name is taken for ours: there is one place, and clients come with their own word.
+  if (location->size() > 64) co_return s3::refuse(ApiError::invalid_location_constraint);
+  const bool lock =
+      s3::equal_ascii_case(call.header("x-amz-bucket-object-lock-enabled"), "true");
+  auto done = co_await call.store().create_bucket(call.bucket(), lock);
+  if (!done) {
+    if (done.error().code == ErrorCode::bucket_exists) {
+      co_return s3::refuse(ApiError::bucket_already_owned_by_you);
+    }
+    co_return refuse_with(done.error());
+  }
+  S3Reply reply = empty_reply(200);
+  reply.head.headers.add("Location", "/" + call.bucket().value);
+  co_return reply;
+}
+
+S3Answer delete_bucket(S3Call& call) {
+  auto done = co_await call.store().delete_bucket(call.bucket());
+  if (!done) co_return refuse_with(done.error());
+  co_return empty_reply(204);
+}
+
+S3Answer head_bucket(S3Call& call) {
+  auto bucket = co_await call.store().head_bucket(call.bucket());
+  if (!bucket) co_return refuse_with(bucket.error());
+  S3Reply reply = empty_reply(200);
+  reply.head.headers.add("x-amz-bucket-region", call.backend.options.hosts.region);
+  reply.head.headers.add("x-amz-access-point-alias", "false");
+  co_return reply;
+}
+
+S3Answer get_location(S3Call& call) {
+  auto bucket = co_await call.store().head_bucket(call.bucket());
+  if (!bucket) co_return refuse_with(bucket.error());
+  const std::string& region = call.backend.options.hosts.region;
+  // us-east-1 is the empty constraint (AWS S3 API, GetBucketLocation).
+  co_return xml_reply(s3::write_location(region == "us-east-1" ? std::string() : region));
+}
+
+S3Answer get_versioning(S3Call& call) {
+  auto bucket = co_await call.store().head_bucket(call.bucket());
+  if (!bucket) co_return refuse_with(bucket.error());
+  switch (bucket->versioning) {
+    case store::Versioning::enabled:
+      co_return xml_reply(s3::write_versioning(s3::VersioningStatus::enabled));
+    case store::Versioning::suspended:
+      co_return xml_reply(s3::write_versioning(s3::VersioningStatus::suspended));
+    case store::Versioning::unversioned:
+      break;
+  }
+  co_return xml_reply(s3::write_versioning(s3::VersioningStatus::never));
+}
+
+S3Answer put_versioning(S3Call& call) {
+  auto text = co_await read_document(call, document_limit);
+  if (!text) co_return std::unexpected(std::move(text.error()));
+  auto status = s3::parse_versioning(*text);
+  if (!status) co_return std::unexpected(std::move(status.error()));
+  if (*status == s3::VersioningStatus::never) co_return s3::refuse(ApiError::malformed_xml);
+  auto bucket = co_await call.store().head_bucket(call.bucket());
+  if (!bucket) co_return refuse_with(bucket.error());
+  const bool suspend = *status == s3::VersioningStatus::suspended;
+  if (suspend && bucket->object_lock) {
+    co_return s3::refuse(ApiError::invalid_bucket_state,
+                         "An Object Lock configuration is present on this bucket, so the "
+                         "versioning state cannot be changed.");
+  }
+  auto done = co_await call.store().set_versioning(
+      call.bucket(), suspend ? store::Versioning::suspended : store::Versioning::enabled);
+  if (!done) co_return refuse_with(done.error());
+  co_return empty_reply(200);
+}
+
+}  // namespace holdfast::gateway

@@ -1,0 +1,196 @@
+#include <array>
+#include <boost/json.hpp>
+#include <utility>
+
+#include "gateway/s3_cors.h"
+#include "gateway/s3_handlers.h"
+#include "gateway/s3_payload.h"
+#include "s3/messages.h"
+#include "s3/xml.h"
+
+namespace holdfast::gateway {
+namespace {
+
+using s3::ApiError;
+using store::BucketDocument;
+
+// A sub-resource that is kept as the client sent it. `fallback` is the answer where none was put;
+// where it is empty, `missing` is.
+struct DocumentKind {
+  std::string_view subresource;
+  BucketDocument kind;
+  std::string_view root;
+  ApiError missing;
+  std::string_view fallback;
+};
+
+constexpr std::string_view no_notifications =
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+    "<NotificationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>";
+constexpr std::string_view all_blocked =
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+    "<PublicAccessBlockConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+    "<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls>"
+    "<BlockPublicPolicy>true</BlockPublicPolicy>"
+    "<RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>";
+constexpr std::string_view owner_enforced =
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+    "<OwnershipControls xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule>"
+    "<ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>";
+
+constexpr std::array kinds = {
+    DocumentKind{"cors", BucketDocument::cors, "CORSConfiguration", ApiError::cors_not_found, ""},
+    DocumentKind{"lifecycle", BucketDocument::lifecycle, "LifecycleConfiguration",
+                 ApiError::lifecycle_not_found, ""},
+    DocumentKind{"policy", BucketDocument::policy, "", ApiError::no_such_bucket_policy, ""},
+    DocumentKind{"tagging", BucketDocument::tagging, "Tagging", ApiError::no_such_tag_set, ""},
+    DocumentKind{"notification", BucketDocument::notification, "NotificationConfiguration",
+                 ApiError::invalid_request, no_notifications},
+    DocumentKind{"object-lock", BucketDocument::object_lock, "ObjectLockConfiguration",
+                 ApiError::object_lock_configuration_not_found, ""},
+    DocumentKind{"publicAccessBlock", BucketDocument::public_access_block,
+                 "PublicAccessBlockConfiguration", ApiError::public_access_block_not_found,
+                 all_blocked},
+    DocumentKind{"ownershipControls", BucketDocument::ownership_controls, "OwnershipControls",
+                 ApiError::ownership_controls_not_found, owner_enforced},
+    DocumentKind{"encryption", BucketDocument::encryption, "ServerSideEncryptionConfiguration",
+                 ApiError::encryption_not_found, ""},
+};
+
+constexpr std::size_t document_limit = 1u << 20;
+constexpr std::size_t policy_limit = 20u << 10;
+
+// REQUIRES: the router found one of them.
+const DocumentKind& kind_of(const S3Call& call) {
+  for (const DocumentKind& kind : kinds) {
+    if (call.target.query.has(kind.subresource)) return kind;
+  }
+  std::unreachable();
+}
+
+s3::ApiResult<void> check_policy(std::string_view text) {
+  boost::system::error_code error;
+  const boost::json::value value = boost::json::parse(text, error);
+  if (error || !value.is_object() || !value.as_object().contains("Statement")) {
+    return s3::refuse(ApiError::malformed_policy);
+  }
+  return {};
+}
+
+s3::ApiResult<void> check_lock(std::string_view text) {
+  auto root = s3::read_xml(text, "ObjectLockConfiguration");
+  if (!root) return std::unexpected(std::move(root.error()));
+  if (root->value("ObjectLockEnabled") != "Enabled") return s3::refuse(ApiError::malformed_xml);
+  const s3::XmlNode* rule = root->child("Rule");
+  if (rule == nullptr) return {};
+  const s3::XmlNode* retention = rule->child("DefaultRetention");
+  if (retention == nullptr) return s3::refuse(ApiError::malformed_xml);
+  const std::string_view mode = retention->value("Mode");
+  if (mode != "GOVERNANCE" && mode != "COMPLIANCE") return s3::refuse(ApiError::malformed_xml);
+  const bool days = retention->child("Days") != nullptr;
+  const bool years = retention->child("Years") != nullptr;
+  if (days == years) return s3::refuse(ApiError::malformed_xml);
+  const auto period = s3::parse_u64(retention->value(days ? "Days" : "Years"));
+  if (!period || *period == 0 || *period > 36'500) {
+    return s3::refuse(ApiError::invalid_retention_period);
+  }
+  return {};
+}
+
+s3::ApiResult<void> check_text(const DocumentKind& kind, std::string_view text) {
+  switch (kind.kind) {
+    case BucketDocument::policy: return check_policy(text);
+    case BucketDocument::object_lock: return check_lock(text);
+    case BucketDocument::cors: {
+      auto rules = parse_cors(text);
+      if (!rules) return std::unexpected(std::move(rules.error()));
+      return {};
+    }
+    case BucketDocument::tagging: {
+      auto tags = s3::parse_tagging(text, 50);
+      if (!tags) return std::unexpected(std::move(tags.error()));
+      return {};
+    }
+    case BucketDocument::encryption:
+      return s3::refuse(ApiError::not_implemented,
+                        "Encryption is a property of the whole store, not of one bucket.");
+    default: return s3::check_document(text, kind.root);
+  }
+}
+
+S3Reply document_reply(const DocumentKind& kind, std::string text) {
+  S3Reply reply = xml_reply(std::move(text));
+  if (kind.kind == BucketDocument::policy) {
+    reply.head.headers.set("Content-Type", "application/json");
+  }
+  return reply;
+}
+
+}  // namespace
+
+S3Answer get_document(S3Call& call) {
+  const DocumentKind& kind = kind_of(call);
+  auto text = co_await call.store().bucket_document(call.bucket(), kind.kind);
+  if (text && !text->empty()) co_return document_reply(kind, std::move(*text));
+  if (!text && text.error().code != ErrorCode::not_found) co_return refuse_with(text.error());
+  if (kind.fallback.empty()) co_return s3::refuse(kind.missing);
+  co_return document_reply(kind, std::string(kind.fallback));
+}
+
+S3Answer put_document(S3Call& call) {
+  const DocumentKind& kind = kind_of(call);
+  const bool policy = kind.kind == BucketDocument::policy;
+  auto text = co_await read_document(call, policy ? policy_limit : document_limit);
+  if (!text) co_return std::unexpected(std::move(text.error()));
+  if (auto good = check_text(kind, *text); !good) {
+    co_return std::unexpected(std::move(good.error()));
+  }
+  if (kind.kind == BucketDocument::object_lock) {
+    auto bucket = co_await call.store().head_bucket(call.bucket());
+    if (!bucket) co_return refuse_with(bucket.error());
+    if (!bucket->object_lock) {
+      co_return s3::refuse(ApiError::invalid_bucket_state,
+                           "Object Lock configuration cannot be enabled on existing buckets.");
+    }
+  }
+  auto done = co_await call.store().set_bucket_document(call.bucket(), kind.kind, std::move(*text));
+  if (!done) co_return refuse_with(done.error());
+  co_return empty_reply(policy ? 204 : 200);
+}
+
+S3Answer delete_document(S3Call& call) {
+  const DocumentKind& kind = kind_of(call);
+  if (kind.kind == BucketDocument::object_lock) co_return s3::refuse(ApiError::method_not_allowed);
+  auto done = co_await call.store().set_bucket_document(call.bucket(), kind.kind, {});
+  if (!done) co_return refuse_with(done.error());
+  co_return empty_reply(204);
+}
+
+S3Answer get_policy_status(S3Call& call) {
+  auto text = co_await call.store().bucket_document(call.bucket(), BucketDocument::policy);
+  if (!text && text.error().code == ErrorCode::not_found) {
+    co_return s3::refuse(ApiError::no_such_bucket_policy);
+  }
+  if (!text) co_return refuse_with(text.error());
+  s3::XmlWriter xml;
+  xml.open_root("PolicyStatus");
+  xml.element("IsPublic", "FALSE");
+  co_return xml_reply(xml.finish());
+}
+
+S3Answer get_fixed_config(S3Call& call) {
+  auto bucket = co_await call.store().head_bucket(call.bucket());
+  if (!bucket) co_return refuse_with(bucket.error());
+  s3::XmlWriter xml;
+  if (call.target.query.has("requestPayment")) {
+    xml.open_root("RequestPaymentConfiguration");
+    xml.element("Payer", "BucketOwner");
+  } else if (call.target.query.has("logging")) {
+    xml.open_root("BucketLoggingStatus");
+  } else {
+    xml.open_root("AccelerateConfiguration");
+  }
+  co_return xml_reply(xml.finish());
+}
+
+}  // namespace holdfast::gateway

@@ -1,0 +1,271 @@
+#include "gateway/s3_service.h"
+
+#include <spdlog/spdlog.h>
+
+#include <array>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <utility>
+
+#include "base/event.h"
+#include "base/log.h"
+#include "gateway/s3_authorization.h"
+#include "gateway/s3_handlers.h"
+#include "gateway/s3_preflight.h"
+#include "gateway/s3_router.h"
+
+namespace holdfast::gateway {
+namespace {
+
+using s3::ApiError;
+
+// Answers smaller than this are on their way before a policy could change.
+constexpr std::uint64_t watched_bytes = 1u << 20;
+
+std::string make_request_id(Random& random) {
+  std::string id = random.hex(8);
+  for (char& c : id) {
+    if (c >= 'a') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return id;
+}
+
+// The one dispatch. No default: a new operation without a handler does not compile.
+S3Handler handler_of(Operation operation) {
+  switch (operation) {
+    case Operation::list_buckets: return list_buckets;
+    case Operation::access_feed: return access_feed;
+    case Operation::create_bucket: return create_bucket;
+    case Operation::delete_bucket: return delete_bucket;
+    case Operation::head_bucket: return head_bucket;
+    case Operation::get_location: return get_location;
+    case Operation::get_versioning: return get_versioning;
+    case Operation::put_versioning: return put_versioning;
+    case Operation::get_document: return get_document;
+    case Operation::put_document: return put_document;
+    case Operation::delete_document: return delete_document;
+    case Operation::get_bucket_acl: return get_bucket_acl;
+    case Operation::put_bucket_acl: return put_bucket_acl;
+    case Operation::get_policy_status: return get_policy_status;
+    case Operation::get_fixed_config: return get_fixed_config;
+    case Operation::list_objects:
+    case Operation::list_objects_v2: return list_objects;
+    case Operation::list_versions: return list_versions;
+    case Operation::list_uploads: return list_uploads;
+    case Operation::watch_changes: return watch_changes;
+    case Operation::delete_objects: return delete_objects;
+    case Operation::post_form: return post_form;
+    case Operation::get_object:
+    case Operation::head_object: return get_object;
+    case Operation::put_object: return put_object;
+    case Operation::delete_object: return delete_object;
+    case Operation::copy_object: return copy_object;
+    case Operation::get_attributes: return get_attributes;
+    case Operation::get_tagging: return get_tagging;
+    case Operation::put_tagging: return put_tagging;
+    case Operation::delete_tagging: return delete_tagging;
+    case Operation::get_retention: return get_retention;
+    case Operation::put_retention: return put_retention;
+    case Operation::get_legal_hold: return get_legal_hold;
+    case Operation::put_legal_hold: return put_legal_hold;
+    case Operation::get_object_acl: return get_object_acl;
+    case Operation::put_object_acl: return put_object_acl;
+    case Operation::create_upload: return create_upload;
+    case Operation::put_part: return put_part;
+    case Operation::copy_part: return copy_part;
+    case Operation::complete_upload: return complete_upload;
+    case Operation::abort_upload: return abort_upload;
+    case Operation::list_parts: return list_parts;
+    case Operation::preflight: return preflight;
+    case Operation::health:
+    case Operation::count_: break;
+  }
+  return nullptr;
+}
+
+// What needs no identity, or finds it in its own body.
+bool authenticates_later(Operation operation) {
+  return operation == Operation::preflight || operation == Operation::post_form;
+}
+
+s3::ApiResult<void> take_source(S3Call& call) {
+  if (call.operation != Operation::copy_object && call.operation != Operation::copy_part) return {};
+  auto source = s3::parse_copy_source(call.header("x-amz-copy-source"));
+  if (!source) return std::unexpected(std::move(source.error()));
+  if (!s3::validate_bucket_name(source->bucket)) return s3::refuse(ApiError::invalid_bucket_name);
+  if (source->key.size() > s3::max_key_bytes) return s3::refuse(ApiError::key_too_long);
+  if (!s3::validate_key(source->key)) return s3::refuse(ApiError::invalid_argument);
+  call.source = std::move(*source);
+  return {};
+}
+
+s3::ApiResult<void> check_common(const S3Call& call) {
+  if (call.target.query.has("versionId") && call.query("versionId").empty()) {
+    return s3::refuse(ApiError::invalid_argument, "Version id cannot be the empty string.");
+  }
+  return {};
+}
+
+// Ends when the policy no longer allows the call.
+boost::asio::awaitable<void> until_revoked(Rejudge rejudge, std::chrono::milliseconds period) {
+  while (rejudge.still_allowed()) co_await sleep_for(period);
+}
+
+}  // namespace
+
+S3Service::S3Service(store::ObjectStore& store, control::PolicySource& policies, AuditSink& audit,
+                     const Clock& clock, Random& random, S3ServiceOptions options)
+    : options_(std::move(options)),
+      audit_(audit),
+      clock_(clock),
+      random_(random),
+      authenticator_(clock, options_.signing_keys),
+      backend_{store, policies, audit, clock, random, options_, counters_, authenticator_} {}
+
+boost::asio::awaitable<void> S3Service::handle(net::Exchange& exchange) {
+  S3Call call{backend_, exchange, make_request_id(random_)};
+  const std::string& method = call.request().method;
+  if (call.request().path() == options_.health_path && (method == "GET" || method == "HEAD")) {
+    net::ResponseHead head;
+    head.headers.add("Content-Type", "text/plain");
+    count(call, 200);
+    (void)co_await exchange.respond(std::move(head), std::string("ok\n"));
+    co_return;
+  }
+  auto reply = co_await answer(call);
+  if (reply) {
+    co_await send(call, std::move(*reply));
+  } else {
+    co_await send_failure(call, reply.error());
+  }
+}
+
+S3Answer S3Service::answer(S3Call& call) {
+  auto target = parse_target(call.request(), options_.hosts);
+  if (!target) co_return std::unexpected(std::move(target.error()));
+  call.target = std::move(*target);
+  auto operation = route(call.request(), call.target);
+  if (!operation) co_return std::unexpected(std::move(operation.error()));
+  call.operation = *operation;
+  if (!authenticates_later(call.operation)) {
+    auto identity = authenticator_.authenticate(call.request(), backend_.policies.current());
+    if (!identity) {
+      refuse_stranger(call, identity.error());
+      co_return std::unexpected(std::move(identity.error()));
+    }
+    call.identity = std::move(*identity);
+    if (auto good = check_common(call); !good) co_return std::unexpected(std::move(good.error()));
+    if (auto good = take_source(call); !good) co_return std::unexpected(std::move(good.error()));
+    auto needs = needs_of(call);
+    if (!needs) co_return std::unexpected(std::move(needs.error()));
+    if (auto allowed = judge(call, *needs); !allowed) {
+      co_return std::unexpected(std::move(allowed.error()));
+    }
+  }
+  const S3Handler handler = handler_of(call.operation);
+  if (handler == nullptr) co_return s3::refuse(ApiError::not_implemented);
+  co_return co_await handler(call);
+}
+
+boost::asio::awaitable<void> S3Service::add_cors(S3Call& call, net::Headers& headers) {
+  if (call.operation == Operation::preflight) co_return;
+  const auto question = cors_question(call.request());
+  if (!question) co_return;
+  if (const auto rule = co_await allowing_rule(call, *question)) {
+    add_cors_headers(headers, *rule, *question);
+  }
+}
+
+boost::asio::awaitable<void> S3Service::send(S3Call& call, S3Reply reply) {
+  using namespace boost::asio::experimental::awaitable_operators;
+  reply.head.headers.add("x-amz-request-id", call.request_id);
+  if (call.has_header("origin")) co_await add_cors(call, reply.head.headers);
+  const unsigned status = reply.head.status;
+  count(call, status);
+  audit(call, status);
+  if (auto* text = std::get_if<std::string>(&reply.body); text != nullptr && !reply.length) {
+    counters_.bytes_out.fetch_add(text->size(), std::memory_order_relaxed);
+    (void)co_await call.exchange.respond(std::move(reply.head), std::move(*text));
+    co_return;
+  }
+  const std::uint64_t bytes = call.operation == Operation::head_object ? 0 : *reply.length;
+  counters_.bytes_out.fetch_add(bytes, std::memory_order_relaxed);
+  auto sending =
+      call.exchange.respond(std::move(reply.head), std::move(reply.body), reply.length);
+  if (bytes < watched_bytes) {
+    (void)co_await std::move(sending);
+    co_return;
+  }
+  auto needs = needs_of(call);
+  if (!needs) co_return;
+  // A revoked grant cuts the connection, which the client sees as a short body.
+  (void)co_await (std::move(sending) ||
+                  until_revoked(Rejudge(call, std::move(*needs)), options_.rejudge_after));
+}
+
+boost::asio::awaitable<void> S3Service::send_failure(S3Call& call, const s3::ApiFailure& failure) {
+  const s3::ApiErrorInfo& info = s3::describe(failure.error);
+  S3Reply reply = empty_reply(info.status);
+  net::Headers& headers = reply.head.headers;
+  headers.add("x-amz-request-id", call.request_id);
+  if (!call.target.bucket.empty()) headers.add("x-amz-bucket-region", options_.hosts.region);
+  if (call.has_header("origin") && !call.target.bucket.empty()) co_await add_cors(call, headers);
+  count(call, info.status);
+  audit(call, info.status);
+  if (info.status == 304 || call.request().method == "HEAD") {
+    (void)co_await call.exchange.respond(std::move(reply.head), std::string());
+    co_return;
+  }
+  headers.add("Content-Type", "application/xml");
+  const std::array<std::pair<std::string_view, std::string_view>, 2> extras = {{
+      {"BucketName", call.bucket().value},
+      {"Key", call.key().value},
+  }};
+  const std::size_t used = call.bucket().empty() ? 0 : call.key().empty() ? 1 : 2;
+  std::string document =
+      s3::error_xml(failure.error, failure.message.empty() ? info.message : failure.message,
+                    call.request().path(), call.request_id, std::span(extras).first(used));
+  (void)co_await call.exchange.respond(std::move(reply.head), std::move(document));
+}
+
+void S3Service::count(const S3Call& call, unsigned status) {
+  const auto place = static_cast<std::size_t>(call.operation);
+  counters_.requests[place].fetch_add(1, std::memory_order_relaxed);
+  if (status >= 400) counters_.errors[place].fetch_add(1, std::memory_order_relaxed);
+}
+
+// Someone without a valid signature: nobody to name, but where it came from and what it wanted.
+void S3Service::refuse_stranger(const S3Call& call, const s3::ApiFailure& failure) {
+  counters_.unauthenticated.fetch_add(1, std::memory_order_relaxed);
+  AuditEvent event;
+  event.time = clock_.now();
+  event.request_id = call.request_id;
+  event.operation = to_string(call.operation);
+  event.bucket = call.bucket().value;
+  event.path = call.key().value;
+  event.peer = call.exchange.peer().address().to_string();
+  event.outcome = AuditOutcome::denied;
+  event.status = s3::describe(failure.error).status;
+  event.reason = s3::describe(failure.error).code;
+  audit_.record(std::move(event));
+}
+
+// Denials were recorded where they were judged, with their reason.
+void S3Service::audit(const S3Call& call, unsigned status) {
+  if (options_.audit == AuditLevel::denials || call.identity.policy == nullptr) return;
+  if (options_.audit == AuditLevel::writes && !writes(call.operation)) return;
+  if (status == 403) return;
+  AuditEvent event;
+  event.time = clock_.now();
+  event.request_id = call.request_id;
+  event.principal = call.identity.principal.value;
+  event.access_key = call.identity.key_id.value;
+  event.operation = to_string(call.operation);
+  event.bucket = call.bucket().value;
+  event.path = call.key().value;
+  event.peer = call.exchange.peer().address().to_string();
+  event.outcome = status < 400 ? AuditOutcome::allowed : AuditOutcome::failed;
+  event.status = status;
+  audit_.record(std::move(event));
+}
+
+}  // namespace holdfast::gateway

@@ -1,0 +1,40 @@
+// What the S3 listener is told and what it counts.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "gateway/s3_operation.h"
+#include "gateway/s3_target.h"
+
+namespace holdfast::gateway {
+
+// Denials are always recorded.
+enum class AuditLevel : std::uint8_t { denials, writes, everything };
+
+struct S3ServiceOptions {
+  HostNames hosts;
+  std::vector<std::string> console_origins;  // "http://localhost:7080": may use every bucket by CORS
+  AuditLevel audit = AuditLevel::writes;
+  std::string health_path = "/holdfast-health";  // answered 200 to anyone; no bucket has such a name
+  std::chrono::milliseconds rejudge_after{1'000};  // streams older than this follow policy changes
+  std::chrono::milliseconds epoch_poll{50};        // of the access feed
+  std::uint64_t max_put_bytes = 5ull << 30;
+  std::size_t signing_keys = 4'096;  // cached derived keys, bounded
+};
+
+// Monotonic counters for metrics; relaxed atomics, any thread.
+struct S3Counters {
+  std::array<std::atomic<std::uint64_t>, operation_count> requests{};
+  std::array<std::atomic<std::uint64_t>, operation_count> errors{};  // answers of 400 and more
+  std::atomic<std::uint64_t> denied{0};
+  std::atomic<std::uint64_t> unauthenticated{0};
+  std::atomic<std::uint64_t> bytes_in{0};
+  std::atomic<std::uint64_t> bytes_out{0};
+};
+
+}  // namespace holdfast::gateway
