@@ -1,0 +1,189 @@
+#include "store/local_apply.h"
+
+#include <utility>
+
+namespace holdfast::store {
+namespace {
+
+using index::Catalogue;
+
+class Applier {
+ public:
+  Applier(Catalogue& catalogue, const RecordPlace& place, ApplyEffects& effects)
+      : catalogue_(catalogue), place_(place), effects_(effects) {}
+
+  Result<void> operator()(const CreateBucketOp& op) {
+    const auto versioning = op.object_lock ? Versioning::enabled : Versioning::unversioned;
+    return catalogue_.insert_bucket({place_.sequence, op.name, op.time,
+                                     static_cast<int>(std::to_underlying(versioning)),
+                                     op.object_lock});
+  }
+
+  Result<void> operator()(const DeleteBucketOp& op) {
+    effects_.changed_buckets.insert(op.bucket);
+    return catalogue_.erase_bucket(op.bucket);
+  }
+
+  Result<void> operator()(const SetVersioningOp& op) {
+    return catalogue_.set_bucket_versioning(op.bucket, std::to_underlying(op.versioning));
+  }
+
+  Result<void> operator()(const SetDocumentOp& op) {
+    return catalogue_.set_document(op.bucket, std::to_underlying(op.kind), op.text);
+  }
+
+  Result<void> operator()(const PutVersionOp& op) {
+    index::VersionRow row{op.bucket, op.key,  place_.sequence, op.version, op.delete_marker,
+                          op.etag,   op.size, op.time,         op.meta};
+    // New references first: the new version may share blobs with what it replaces.
+    auto extents = placed(op.extents);
+    if (auto held = refer(extents, +1); !held) return held;
+    row.extents = encode_extents(extents);
+    if (auto gone = make_way(op); !gone) return gone;
+    auto put = op.delete_marker ? catalogue_.insert_old(row) : catalogue_.insert_current(row);
+    if (!put) return put;
+    if (!op.upload.empty()) {
+      if (auto gone = drop_upload(op.upload); !gone) return gone;
+    }
+    return note(row, op.delete_marker ? ChangeKind::delete_marker : ChangeKind::put, op.time);
+  }
+
+  Result<void> operator()(const RemoveVersionOp& op) {
+    auto found = catalogue_.find_version(op.bucket, op.key, op.target);
+    if (!found) return std::unexpected(found.error());
+    if (!*found) return fail(ErrorCode::corrupted, "the log removes a version that is not there");
+    const index::VersionRow& row = **found;
+    auto gone = row.latest ? catalogue_.erase_current(op.bucket, op.key)
+                           : catalogue_.erase_old(op.bucket, op.key, op.target);
+    if (gone) gone = release(row.extents);
+    if (gone) gone = promote(op.bucket, op.key);
+    if (!gone) return gone;
+    return note(row, ChangeKind::version_removed, op.time);
+  }
+
+  Result<void> operator()(const UpdateMetaOp& op) {
+    return catalogue_.set_version_meta(op.bucket, op.key, op.target, op.meta);
+  }
+
+  Result<void> operator()(const CreateUploadOp& op) {
+    return catalogue_.insert_upload({op.upload, op.bucket, op.key, op.time, op.meta});
+  }
+
+  Result<void> operator()(const PutPartOp& op) {
+    auto extents = placed(op.extents);
+    if (auto held = refer(extents, +1); !held) return held;
+    auto old = catalogue_.find_part(op.upload, op.number);
+    if (!old) return std::unexpected(old.error());
+    if (*old) {
+      if (auto gone = release((*old)->extents); !gone) return gone;
+    }
+    return catalogue_.put_part({op.upload, op.number, op.etag, op.size, op.time,
+                                encode_checksums(op.checksums), encode_extents(extents)});
+  }
+
+  Result<void> operator()(const AbortUploadOp& op) { return drop_upload(op.upload); }
+
+  Result<void> operator()(const QuarantineOp& op) {
+    effects_.damaged_blobs.push_back(op.blob);
+    return catalogue_.set_blob_damaged(op.blob);
+  }
+
+ private:
+  std::vector<Extent> placed(std::vector<Extent> extents) const {
+    for (auto& extent : extents) {
+      if (extent.piece.home != Piece::Home::own) continue;
+      extent.piece.home = Piece::Home::segment;
+      extent.piece.segment = place_.segment;
+      extent.piece.offset = place_.body_offset;
+    }
+    return extents;
+  }
+
+  Result<void> refer(const std::vector<Extent>& extents, std::int64_t change) {
+    for (const auto& [piece, first, length] : extents) {
+      if (piece.home == Piece::Home::segment) {
+        effects_.live_bytes[piece.segment] += change * static_cast<std::int64_t>(length);
+        continue;
+      }
+      auto count =
+          catalogue_.add_blob_reference({piece.blob, piece.length, piece.checksum}, change);
+      if (!count) return std::unexpected(count.error());
+      if (*count <= 0) effects_.dead_blobs.push_back(piece.blob);
+    }
+    return {};
+  }
+
+  Result<void> release(std::string_view encoded) {
+    auto extents = decode_extents(encoded);
+    if (!extents) return std::unexpected(extents.error());
+    return refer(*extents, -1);
+  }
+
+  // The present version becomes an old one; the version "null" is one at most, so that a new one
+  // takes the place of the former.
+  Result<void> make_way(const PutVersionOp& op) {
+    const bool null = op.version == "null";
+    auto current = catalogue_.find_current(op.bucket, op.key);
+    if (!current) return std::unexpected(current.error());
+    if (*current && null && (*current)->version == "null") {
+      if (auto gone = catalogue_.erase_current(op.bucket, op.key); !gone) return gone;
+      return release((*current)->extents);
+    }
+    if (*current) {
+      if (auto moved = catalogue_.move_current_to_old(op.bucket, op.key); !moved) return moved;
+    }
+    if (!null) return {};
+    auto old = catalogue_.find_old_null(op.bucket, op.key);
+    if (!old) return std::unexpected(old.error());
+    if (!*old) return {};
+    auto gone = catalogue_.erase_old(op.bucket, op.key, (*old)->sequence);
+    return gone ? release((*old)->extents) : gone;
+  }
+
+  // Where the newest version left is a live one, it is the current one.
+  Result<void> promote(std::uint64_t bucket, std::string_view key) {
+    auto current = catalogue_.find_current(bucket, key);
+    if (!current) return std::unexpected(current.error());
+    if (*current) return {};
+    auto newest = catalogue_.find_newest_old(bucket, key);
+    if (!newest) return std::unexpected(newest.error());
+    if (!*newest || (*newest)->delete_marker) return {};
+    return catalogue_.move_old_to_current(bucket, key, (*newest)->sequence);
+  }
+
+  Result<void> drop_upload(std::string_view upload) {
+    auto parts = catalogue_.parts(upload, 0, 10'000);
+    if (!parts) return std::unexpected(parts.error());
+    for (const auto& part : *parts) {
+      if (auto gone = release(part.extents); !gone) return gone;
+    }
+    return catalogue_.erase_upload(upload);
+  }
+
+  Result<void> note(const index::VersionRow& row, ChangeKind kind, std::int64_t time) {
+    effects_.changed_buckets.insert(row.bucket);
+    return catalogue_.insert_change({row.bucket, place_.sequence, std::to_underlying(kind), row.key,
+                                     row.version, row.etag, row.size, time});
+  }
+
+  Catalogue& catalogue_;
+  const RecordPlace& place_;
+  ApplyEffects& effects_;
+};
+
+}  // namespace
+
+Result<void> apply_op(index::Catalogue& catalogue, const LogOp& op, const RecordPlace& place,
+                      ApplyEffects& effects) {
+  return std::visit(Applier(catalogue, place, effects), op);
+}
+
+Result<void> apply_live_bytes(index::Catalogue& catalogue, const ApplyEffects& effects) {
+  for (const auto& [segment, change] : effects.live_bytes) {
+    if (change == 0) continue;
+    if (auto done = catalogue.add_live_bytes(segment, change); !done) return done;
+  }
+  return {};
+}
+
+}  // namespace holdfast::store

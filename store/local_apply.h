@@ -1,0 +1,38 @@
+// Applies log operations to the catalogue. The sequencer applies what it is about to append and
+// recovery what it finds in the log, by this same function: so a rebuilt index equals the lost one.
+// One thread at a time (the writer's).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "index/catalogue.h"
+#include "store/log_record.h"
+#include "store/log_segments.h"
+
+namespace holdfast::store {
+
+// Where the record lies.
+struct RecordPlace {
+  std::uint64_t sequence = 0;
+  std::uint64_t segment = 0;
+  std::uint64_t body_offset = 0;
+};
+
+// What follows from a group once it is committed.
+struct ApplyEffects {
+  std::map<std::uint64_t, std::int64_t> live_bytes;  // change, by segment
+  std::set<std::uint64_t> changed_buckets;           // the feed has news
+  std::vector<std::string> dead_blobs;               // nothing refers to them any more
+  std::vector<std::string> damaged_blobs;
+};
+
+Result<void> apply_op(index::Catalogue& catalogue, const LogOp& op, const RecordPlace& place,
+                      ApplyEffects& effects);
+// Writes the changes of live_bytes; once, before the commit.
+Result<void> apply_live_bytes(index::Catalogue& catalogue, const ApplyEffects& effects);
+
+}  // namespace holdfast::store

@@ -1,0 +1,151 @@
+#include "store/local_body.h"
+
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#define XXH_STATIC_LINKING_ONLY  // the state on the stack
+#include <xxhash.h>
+
+#include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/encoding.h"
+#include "store/body_digest.h"
+#include "store/log_format.h"
+
+namespace holdfast::store {
+namespace {
+
+constexpr std::size_t chunk_bytes = 1u << 20;
+
+// Fills `out` unless the body ends before.
+Async<std::size_t> fill(BodyReader& body, std::span<std::byte> out) {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    auto got = co_await body.read(out.subspan(done));
+    if (!got) co_return std::unexpected(got.error());
+    if (*got == 0) break;
+    done += *got;
+  }
+  co_return done;
+}
+
+std::span<std::byte> bytes_of(std::string& text) {
+  return std::as_writable_bytes(std::span(text));
+}
+
+// The blocking half of a large body: digests, checksum and file.
+struct BlobIntake {
+  BlobWriter writer;
+  BodyDigest digest;
+  XXH3_state_t checksum;
+
+  explicit BlobIntake(IntakeRules rules) : digest(std::move(rules)) {
+    XXH3_64bits_reset(&checksum);
+  }
+  Result<void> take(std::string_view bytes) {
+    digest.update(bytes);
+    XXH3_64bits_update(&checksum, bytes.data(), bytes.size());
+    return writer.write(as_bytes(bytes));
+  }
+};
+
+LocalBody to_body(const BodyDigest& digest, Piece piece) {
+  LocalBody body;
+  body.size = digest.size();
+  body.md5 = digest.md5();
+  body.checksums = digest.checksums();
+  const std::uint64_t length = body.size;
+  piece.length = length;
+  if (length > 0) body.extents.push_back({std::move(piece), 0, length});
+  return body;
+}
+
+Async<LocalBody> take_small(std::string bytes, IntakeRules rules) {
+  BodyDigest digest(std::move(rules));
+  digest.update(bytes);
+  if (auto judged = digest.judge(); !judged) co_return std::unexpected(judged.error());
+  Piece piece;
+  piece.checksum = checksum_of(bytes);
+  LocalBody taken = to_body(digest, std::move(piece));
+  taken.bytes = std::move(bytes);
+  co_return taken;
+}
+
+Async<LocalBody> take_large(BodySink sink, BodyReader& body, IntakeRules rules,
+                            std::string first) {
+  using namespace boost::asio::experimental::awaitable_operators;
+  auto intake = std::make_shared<BlobIntake>(std::move(rules));
+  auto writer = sink.files.blobs().create();
+  if (!writer) co_return std::unexpected(writer.error());
+  intake->writer = std::move(*writer);
+  // Two buffers: one is hashed and written on the pool while the other fills. The pool's jobs own
+  // what they touch, since a cancelled coroutine does not wait for them.
+  auto full = std::make_shared<std::string>(std::move(first));
+  auto next = std::make_shared<std::string>();
+  std::uint64_t size = full->size();
+  while (!full->empty()) {
+    if (auto grown = intake->digest.check_growth(size); !grown) {
+      co_return std::unexpected(grown.error());
+    }
+    if (auto room = check_free_space(sink.options, chunk_bytes); !room) {
+      co_return std::unexpected(room.error());
+    }
+    next->resize(chunk_bytes);
+    auto [written, filled] =
+        co_await (sink.pool.run([intake, full] { return intake->take(*full); }) &&
+                  fill(body, bytes_of(*next)));
+    if (!written) co_return std::unexpected(written.error());
+    if (!filled) co_return std::unexpected(filled.error());
+    next->resize(*filled);
+    size += *filled;
+    std::swap(full, next);
+  }
+  if (auto judged = intake->digest.judge(); !judged) co_return std::unexpected(judged.error());
+  Piece piece;
+  piece.home = Piece::Home::blob;
+  piece.blob = sink.random.hex(16);
+  piece.checksum = XXH3_64bits_digest(&intake->checksum);
+  LocalFiles* files = &sink.files;
+  auto finished = co_await sink.pool.run([intake, files, name = piece.blob] {
+    return files->blobs().finish(intake->writer, name);
+  });
+  if (!finished) co_return std::unexpected(finished.error());
+  PendingBlob pending(sink.files, piece.blob);
+  LocalBody taken = to_body(intake->digest, std::move(piece));
+  taken.blob = std::move(pending);
+  co_return taken;
+}
+
+}  // namespace
+
+Result<void> check_free_space(const LocalStoreOptions& options, std::uint64_t bytes) {
+  struct statvfs status {};
+  if (::statvfs(options.directory.c_str(), &status) != 0) {
+    return fail_errno(errno, "statvfs of " + options.directory);
+  }
+  const std::uint64_t free = std::uint64_t{status.f_bavail} * status.f_frsize;
+  if (free >= options.reserve_bytes + bytes) return {};
+  return fail(ErrorCode::no_space, "{} has {} bytes left, of which {} are kept for deletes",
+              options.directory, free, options.reserve_bytes);
+}
+
+Async<LocalBody> take_local_body(BodySink sink, BodyReader& body, IntakeRules rules) {
+  if (auto room = check_free_space(sink.options, rules.size.value_or(0)); !room) {
+    co_return std::unexpected(room.error());
+  }
+  // One byte more than may be inline tells a large body from a small one.
+  const std::size_t most = sink.options.inline_bytes + 1;
+  const bool small = rules.size && *rules.size < most;
+  std::string bytes(small ? *rules.size + 1 : most, '\0');
+  auto filled = co_await fill(body, bytes_of(bytes));
+  if (!filled) co_return std::unexpected(filled.error());
+  bytes.resize(*filled);
+  if (bytes.size() < most) co_return co_await take_small(std::move(bytes), std::move(rules));
+  co_return co_await take_large(sink, body, std::move(rules), std::move(bytes));
+}
+
+}  // namespace holdfast::store

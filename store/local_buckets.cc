@@ -1,0 +1,102 @@
+#include <utility>
+
+#include "s3/names.h"
+#include "store/local_rows.h"
+#include "store/local_state.h"
+
+namespace holdfast::store {
+
+Async<void> LocalStore::create_bucket(BucketName name, bool object_lock) {
+  if (auto valid = s3::validate_bucket_name(name.value); !valid) co_return valid;
+  co_return co_await state_->sequencer->submit(
+      [name, object_lock](WriteGroup& group) -> Result<void> {
+        auto known = group.catalogue().find_bucket(name.value);
+        if (!known) return std::unexpected(known.error());
+        if (*known) return fail(ErrorCode::bucket_exists, "bucket {} exists", name.value);
+        auto done = group.append(
+            CreateBucketOp{name.value, to_nanoseconds(group.clock().now()), object_lock});
+        if (!done) return std::unexpected(done.error());
+        return {};
+      });
+}
+
+Async<void> LocalStore::delete_bucket(BucketName name) {
+  co_return co_await state_->sequencer->submit([name](WriteGroup& group) -> Result<void> {
+    auto bucket = find_bucket(group.catalogue(), name);
+    if (!bucket) return std::unexpected(bucket.error());
+    auto empty = group.catalogue().bucket_is_empty(bucket->id);
+    if (!empty) return std::unexpected(empty.error());
+    if (!*empty) {
+      return fail(ErrorCode::bucket_not_empty, "bucket {} still holds versions or uploads",
+                  name.value);
+    }
+    auto done = group.append(DeleteBucketOp{bucket->id});
+    if (!done) return std::unexpected(done.error());
+    return {};
+  });
+}
+
+Async<std::vector<BucketInfo>> LocalStore::list_buckets() {
+  auto snapshot = state_->readers.snapshot();
+  if (!snapshot) co_return std::unexpected(snapshot.error());
+  auto rows = (*snapshot)->buckets();
+  if (!rows) co_return std::unexpected(rows.error());
+  std::vector<BucketInfo> all;
+  for (const auto& row : *rows) all.push_back(to_bucket_info(row));
+  co_return all;
+}
+
+Async<BucketInfo> LocalStore::head_bucket(BucketName name) {
+  auto snapshot = state_->readers.snapshot();
+  if (!snapshot) co_return std::unexpected(snapshot.error());
+  auto row = find_bucket(**snapshot, name);
+  if (!row) co_return std::unexpected(row.error());
+  co_return to_bucket_info(*row);
+}
+
+Async<void> LocalStore::set_versioning(BucketName name, Versioning versioning) {
+  co_return co_await state_->sequencer->submit([name, versioning](
+                                                   WriteGroup& group) -> Result<void> {
+    auto bucket = find_bucket(group.catalogue(), name);
+    if (!bucket) return std::unexpected(bucket.error());
+    const auto present = static_cast<Versioning>(bucket->versioning);
+    if (present == versioning) return {};
+    if (versioning == Versioning::unversioned) {
+      return fail(ErrorCode::invalid_argument, "versioning can be suspended, never taken away");
+    }
+    if (versioning != Versioning::enabled && bucket->object_lock) {
+      return fail(ErrorCode::conflict, "bucket {} has Object Lock, which needs versioning",
+                  name.value);
+    }
+    auto done = group.append(SetVersioningOp{bucket->id, versioning});
+    if (!done) return std::unexpected(done.error());
+    return {};
+  });
+}
+
+Async<std::string> LocalStore::bucket_document(BucketName name, BucketDocument kind) {
+  auto snapshot = state_->readers.snapshot();
+  if (!snapshot) co_return std::unexpected(snapshot.error());
+  auto bucket = find_bucket(**snapshot, name);
+  if (!bucket) co_return std::unexpected(bucket.error());
+  auto text = (*snapshot)->document(bucket->id, std::to_underlying(kind));
+  if (!text) co_return std::unexpected(text.error());
+  if (*text) co_return std::move(**text);
+  co_return fail(ErrorCode::not_found, "bucket {} has no such configuration", name.value);
+}
+
+Async<void> LocalStore::set_bucket_document(BucketName name, BucketDocument kind,
+                                            std::string text) {
+  const std::size_t bytes = text.size();
+  co_return co_await state_->sequencer->submit(
+      [name, kind, text = std::move(text)](WriteGroup& group) -> Result<void> {
+        auto bucket = find_bucket(group.catalogue(), name);
+        if (!bucket) return std::unexpected(bucket.error());
+        auto done = group.append(SetDocumentOp{bucket->id, kind, text});
+        if (!done) return std::unexpected(done.error());
+        return {};
+      },
+      bytes);
+}
+
+}  // namespace holdfast::store

@@ -1,0 +1,167 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/encoding.h"
+#include "base/log.h"
+#include "store/checksum_names.h"
+#include "store/conditions.h"
+#include "store/local_objects.h"
+#include "store/local_rows.h"
+#include "store/local_state.h"
+
+namespace holdfast::store {
+namespace {
+
+struct StoredPart {
+  index::PartRow row;
+  std::vector<Checksum> checksums;
+};
+using Parts = std::map<std::uint32_t, StoredPart>;
+
+Result<Parts> load_parts(index::Catalogue& catalogue, const UploadId& upload) {
+  auto rows = catalogue.parts(upload.value, 0, max_part_number);
+  if (!rows) return std::unexpected(rows.error());
+  Parts parts;
+  for (auto& row : *rows) {
+    auto checksums = decode_checksums(row.checksums);
+    if (!checksums) return std::unexpected(checksums.error());
+    const std::uint32_t number = row.number;
+    parts.emplace(number, StoredPart{std::move(row), std::move(*checksums)});
+  }
+  return parts;
+}
+
+const Checksum* find_checksum(const std::vector<Checksum>& checksums,
+                              ChecksumAlgorithm algorithm) {
+  const auto found = std::ranges::find(checksums, algorithm, &Checksum::algorithm);
+  return found == checksums.end() ? nullptr : &*found;
+}
+
+Result<void> check_part(const CompletedPart& wanted, const Parts& parts) {
+  const auto found = parts.find(wanted.number);
+  if (found == parts.end() || found->second.row.etag != wanted.etag.value) {
+    return fail(ErrorCode::invalid_part, "part {} is missing or has another ETag", wanted.number);
+  }
+  for (const auto& checksum : wanted.checksums) {
+    const Checksum* kept = find_checksum(found->second.checksums, checksum.algorithm);
+    if (kept && kept->value != checksum.value) {
+      return fail(ErrorCode::invalid_part, "part {} has another checksum", wanted.number);
+    }
+  }
+  return {};
+}
+
+Result<void> check_parts(const std::vector<CompletedPart>& wanted, const Parts& parts) {
+  if (wanted.empty()) return fail(ErrorCode::malformed, "an upload needs at least one part");
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (i > 0 && wanted[i].number <= wanted[i - 1].number) {
+      return fail(ErrorCode::invalid_part_order, "part {} follows part {}", wanted[i].number,
+                  wanted[i - 1].number);
+    }
+    if (auto same = check_part(wanted[i], parts); !same) return same;
+  }
+  for (std::size_t i = 0; i + 1 < wanted.size(); ++i) {
+    const std::uint64_t size = parts.at(wanted[i].number).row.size;
+    if (size >= min_part_bytes) continue;
+    return fail(ErrorCode::entity_too_small,
+                "part {} has {} bytes, only the last may have less than {}", wanted[i].number, size,
+                min_part_bytes);
+  }
+  return {};
+}
+
+// The checksum of the whole from those of the parts, without reading them.
+Result<Checksum> combine_checksums(const std::vector<CompletedPart>& wanted, const Parts& parts,
+                                   const UploadMeta& meta) {
+  const s3::Algorithm algorithm = to_s3(*meta.checksum);
+  const bool full = s3::can_combine(algorithm) &&
+                    (meta.checksum_type == ChecksumType::full_object ||
+                     *meta.checksum == ChecksumAlgorithm::crc64nvme);
+  std::vector<std::string> digests;
+  std::string whole = s3::digest_of(algorithm, "");
+  for (const auto& part : wanted) {
+    const StoredPart& stored = parts.at(part.number);
+    const Checksum* checksum = find_checksum(stored.checksums, *meta.checksum);
+    auto digest = checksum ? from_base64(checksum->value) : std::nullopt;
+    if (!digest || digest->size() != s3::digest_bytes(algorithm)) {
+      return fail(ErrorCode::corrupted, "part {} has lost its checksum", part.number);
+    }
+    if (full) whole = s3::combine(algorithm, whole, *digest, stored.row.size);
+    digests.push_back(std::move(*digest));
+  }
+  if (!full) whole = s3::composite(algorithm, digests);
+  return Checksum{*meta.checksum, full ? ChecksumType::full_object : ChecksumType::composite,
+                  to_base64(as_bytes(whole))};
+}
+
+Result<std::vector<Checksum>> whole_checksums(const CompleteRequest& request, const Parts& parts,
+                                              const UploadMeta& meta) {
+  if (!meta.checksum) return std::vector<Checksum>();
+  auto whole = combine_checksums(request.parts, parts, meta);
+  if (!whole) return std::unexpected(whole.error());
+  for (const auto& expected : request.expected) {
+    if (expected.algorithm != whole->algorithm || expected.value == whole->value) continue;
+    return fail(ErrorCode::checksum_mismatch, "the object has the {} {}, not {}",
+                s3::api_name(to_s3(expected.algorithm)), whole->value, expected.value);
+  }
+  return std::vector<Checksum>{std::move(*whole)};
+}
+
+Result<NewVersion> assemble(const CompleteRequest& request, const Parts& parts, UploadMeta meta) {
+  auto checksums = whole_checksums(request, parts, meta);
+  if (!checksums) return std::unexpected(checksums.error());
+  NewVersion version;
+  std::vector<std::string> digests;
+  for (const auto& wanted : request.parts) {
+    const index::PartRow& part = parts.at(wanted.number).row;
+    auto extents = decode_extents(part.extents);
+    if (!extents) return std::unexpected(extents.error());
+    std::ranges::move(*extents, std::back_inserter(version.extents));
+    version.size += part.size;
+    version.meta.part_sizes.push_back(part.size);
+    digests.push_back(from_hex(part.etag).value_or(std::string()));
+  }
+  version.key = request.key;
+  const std::string digest = s3::composite(s3::Algorithm::md5, digests);
+  version.etag = ETag(fmt::format("{}-{}", to_hex(as_bytes(digest)), request.parts.size()));
+  version.meta.attributes = std::move(meta.attributes);
+  version.meta.checksums = std::move(*checksums);
+  version.meta.retention = meta.retention;
+  version.upload = request.upload.value;
+  return version;
+}
+
+Result<PutResult> judge_complete(WriteGroup& group, const CompleteRequest& request) {
+  auto bucket = find_bucket(group.catalogue(), request.bucket);
+  if (!bucket) return std::unexpected(bucket.error());
+  auto upload = group.catalogue().find_upload(request.upload.value);
+  if (!upload) return std::unexpected(upload.error());
+  if (!*upload || (*upload)->bucket != bucket->id || (*upload)->key != request.key.value) {
+    return fail(ErrorCode::no_such_upload, "{} has no upload {}", log_field(request.key.value),
+                log_field(request.upload.value));
+  }
+  auto meta = decode_upload_meta((*upload)->meta);
+  if (!meta) return std::unexpected(meta.error());
+  auto parts = load_parts(group.catalogue(), request.upload);
+  if (!parts) return std::unexpected(parts.error());
+  auto checked = check_parts(request.parts, *parts);
+  if (checked) {
+    checked = check_write_on(group.catalogue(), bucket->id, request.key, request.conditions);
+  }
+  if (!checked) return std::unexpected(checked.error());
+  auto version = assemble(request, *parts, std::move(*meta));
+  if (!version) return std::unexpected(version.error());
+  return append_version(group, *bucket, std::move(*version), {});
+}
+
+}  // namespace
+
+Async<PutResult> LocalStore::complete_upload(CompleteRequest request) {
+  co_return co_await state_->sequencer->submit(
+      [request = std::move(request)](WriteGroup& group) { return judge_complete(group, request); });
+}
+
+}  // namespace holdfast::store

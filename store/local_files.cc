@@ -1,0 +1,52 @@
+#include "store/local_files.h"
+
+#include <fcntl.h>
+
+#include "store/log_format.h"
+#include "store/log_segments.h"
+
+namespace holdfast::store {
+
+std::shared_ptr<const Fd> LocalFiles::find(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_name_.find(name);
+  if (found == by_name_.end()) return nullptr;
+  recent_.splice(recent_.begin(), recent_, found->second);
+  return found->second->second;
+}
+
+void LocalFiles::keep(const std::string& name, std::shared_ptr<const Fd> file) {
+  const std::lock_guard lock(mutex_);
+  if (by_name_.contains(name)) return;
+  recent_.emplace_front(name, std::move(file));
+  by_name_[name] = recent_.begin();
+  while (recent_.size() > capacity_) {
+    by_name_.erase(recent_.back().first);
+    recent_.pop_back();
+  }
+}
+
+Result<std::shared_ptr<const Fd>> LocalFiles::open(const Piece& piece) {
+  const bool blob = piece.home == Piece::Home::blob;
+  const std::string name = blob ? piece.blob : segment_file_name(piece.segment);
+  if (auto known = find(name)) return known;
+  auto file = blob ? blobs_.open_blob(name) : open_file(log_directory_ + "/" + name, O_RDONLY);
+  if (!file) return std::unexpected(file.error());
+  auto shared = std::make_shared<const Fd>(std::move(*file));
+  keep(name, shared);
+  return shared;
+}
+
+Result<void> LocalFiles::remove_blob(const std::string& name) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = by_name_.find(name);
+    if (found != by_name_.end()) {
+      recent_.erase(found->second);
+      by_name_.erase(found);
+    }
+  }
+  return blobs_.remove(name);
+}
+
+}  // namespace holdfast::store

@@ -1,0 +1,88 @@
+#include <memory>
+#include <utility>
+
+#include "base/log.h"
+#include "s3/names.h"
+#include "store/conditions.h"
+#include "store/local_objects.h"
+#include "store/local_rows.h"
+#include "store/local_state.h"
+
+namespace holdfast::store {
+namespace {
+
+Result<void> check_unlocked(const ObjectInfo& info, TimePoint now, bool bypass_governance) {
+  const Retention& retention = info.retention;
+  const bool in_force = retention.mode != Retention::Mode::none && retention.until > now;
+  const bool waived = retention.mode == Retention::Mode::governance && bypass_governance;
+  if (!retention.legal_hold && (!in_force || waived)) return {};
+  return fail(ErrorCode::locked, "version {} of {} is kept by Object Lock", info.version.value,
+              log_field(info.key.value));
+}
+
+Result<DeleteResult> remove_version(WriteGroup& group, const index::BucketRow& bucket,
+                                    const DeleteRequest& request) {
+  DeleteResult result;
+  if (request.version) result.version = *request.version;
+  auto row = find_version_row(group.catalogue(), bucket.id, request.key,
+                              request.version.value_or(VersionId("null")));
+  if (!row) return std::unexpected(row.error());
+  if (!*row) return result;
+  auto info = to_object_info(**row);
+  if (!info) return std::unexpected(info.error());
+  const TimePoint now = group.clock().now();
+  auto unlocked = check_unlocked(*info, now, request.bypass_governance);
+  if (!unlocked) return std::unexpected(unlocked.error());
+  auto sequence = group.append(
+      RemoveVersionOp{bucket.id, request.key.value, (*row)->sequence, to_nanoseconds(now)});
+  if (!sequence) return std::unexpected(sequence.error());
+  result.sequence = *sequence;
+  result.delete_marker = (*row)->delete_marker;
+  return result;
+}
+
+Result<DeleteResult> judge_remove(WriteGroup& group, const DeleteRequest& request) {
+  auto bucket = find_bucket(group.catalogue(), request.bucket);
+  if (!bucket) return std::unexpected(bucket.error());
+  if (auto valid = s3::validate_key(request.key.value); !valid) return std::unexpected(valid.error());
+  if (request.conditions.if_match) {
+    auto named = find_object(group.catalogue(), bucket->id, request.key, request.version);
+    if (!named) return std::unexpected(named.error());
+    auto held = check_write(request.conditions, &named->info, request.key);
+    if (!held) return std::unexpected(held.error());
+  }
+  const bool versioned = static_cast<Versioning>(bucket->versioning) != Versioning::unversioned;
+  if (request.version || !versioned) return remove_version(group, *bucket, request);
+  NewVersion marker;
+  marker.key = request.key;
+  marker.delete_marker = true;
+  auto made = append_version(group, *bucket, std::move(marker), {});
+  if (!made) return std::unexpected(made.error());
+  return DeleteResult{made->version, true, made->sequence};
+}
+
+}  // namespace
+
+Async<DeleteResult> LocalStore::remove(DeleteRequest request) {
+  co_return co_await state_->sequencer->submit(
+      [request = std::move(request)](WriteGroup& group) { return judge_remove(group, request); });
+}
+
+boost::asio::awaitable<std::vector<Result<DeleteResult>>> LocalStore::remove_many(
+    std::vector<DeleteRequest> requests) {
+  using Answers = std::vector<Result<DeleteResult>>;
+  const std::size_t count = requests.size();
+  Result<Answers> answers = fail(ErrorCode::malformed, "at most 1000 keys are removed at once");
+  if (count <= 1000) {
+    answers = co_await state_->sequencer->submit(
+        [requests = std::move(requests)](WriteGroup& group) -> Result<Answers> {
+          Answers all;
+          for (const auto& request : requests) all.push_back(judge_remove(group, request));
+          return all;
+        });
+  }
+  if (answers) co_return std::move(*answers);
+  co_return Answers(count, std::unexpected(answers.error()));
+}
+
+}  // namespace holdfast::store

@@ -1,0 +1,153 @@
+#include "store/local_sequencer.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "store/log_format.h"
+
+namespace holdfast::store {
+namespace {
+
+// How many records the change feed reaches back, and how often it is cut to that.
+constexpr std::uint64_t feed_records = 1'000'000;
+constexpr std::uint64_t feed_trim_interval = 100'000;
+
+}  // namespace
+
+Result<std::uint64_t> WriteGroup::append(const LogOp& op, std::string_view body) {
+  if (broken_) return std::unexpected(*broken_);
+  const std::string payload = encode_op(op);
+  const std::uint64_t sequence = next_sequence_;
+  const std::uint64_t at = start_.offset + bytes_.size();
+  const RecordPlace place{sequence, start_.segment, at + record_header_bytes + payload.size()};
+  auto applied = payload.size() <= max_payload_bytes
+                     ? apply_op(catalogue_, op, place, effects_)
+                     : fail(ErrorCode::entity_too_large, "a record of {} bytes", payload.size());
+  if (!applied) {
+    broken_ = applied.error();
+    return std::unexpected(applied.error());
+  }
+  append_record(bytes_, {sequence, first_sequence_}, payload, body);
+  ++next_sequence_;
+  return sequence;
+}
+
+Sequencer::Sequencer(index::Catalogue catalogue, LogWriter log, index::AppliedState state,
+                     Clock& clock, Random& random, Limits limits, Committed committed)
+    : catalogue_(std::move(catalogue)), log_(std::move(log)), state_(state),
+      feed_trimmed_at_(state.sequence), clock_(clock), random_(random), limits_(limits),
+      committed_(std::move(committed)) {
+  thread_ = std::thread([this] { run(); });
+}
+
+Sequencer::~Sequencer() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+  state_.clean = !log_.broken();
+  auto closed = catalogue_.set_state(state_);
+  if (!closed) spdlog::warn("store: the index was not closed cleanly: {}", closed.error().context);
+}
+
+bool Sequencer::enqueue(std::unique_ptr<Intent> intent) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (queue_.size() < limits_.queued_writes && !stopping_) {
+      queue_.push_back(std::move(intent));
+    }
+  }
+  if (!intent) {
+    wake_.notify_one();
+    return true;
+  }
+  const Error full{ErrorCode::throttled, "too many writes wait for the disk: try again"};
+  intent->answer(&full);
+  return false;
+}
+
+std::vector<std::unique_ptr<Sequencer::Intent>> Sequencer::next_group() {
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+  std::size_t count = 0;
+  std::size_t bytes = 0;
+  while (count < queue_.size() && count < limits_.group_writes && bytes < limits_.group_bytes) {
+    bytes += queue_[count++]->bytes;
+  }
+  const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(count);
+  std::vector<std::unique_ptr<Intent>> group(std::make_move_iterator(queue_.begin()),
+                                             std::make_move_iterator(end));
+  queue_.erase(queue_.begin(), end);
+  return group;
+}
+
+void Sequencer::run() {
+  for (;;) {
+    auto group = next_group();
+    if (group.empty()) return;  // stopping, and all is done
+    process(group);
+  }
+}
+
+void Sequencer::process(std::vector<std::unique_ptr<Intent>>& intents) {
+  const auto failure = commit_group(intents);
+  if (failure) spdlog::warn("store: a group of {} writes failed: {}", intents.size(), failure->context);
+  for (auto& intent : intents) intent->answer(failure ? &*failure : nullptr);
+}
+
+std::optional<Error> Sequencer::commit_group(std::vector<std::unique_ptr<Intent>>& intents) {
+  if (auto room = log_.make_room(state_.sequence + 1); !room) return room.error();
+  if (auto begun = catalogue_.begin(); !begun) return begun.error();
+  WriteGroup group(catalogue_, clock_, random_, log_.end(), state_.sequence + 1);
+  for (auto& intent : intents) {
+    intent->judge(group);
+    if (group.broken_) break;
+  }
+  Result<void> done;
+  if (group.broken_) {
+    done = std::unexpected(*group.broken_);
+  } else if (!group.bytes_.empty()) {
+    done = make_durable(group);
+  }
+  if (!done || group.bytes_.empty()) {
+    catalogue_.rollback();
+    return done ? std::nullopt : std::optional(done.error());
+  }
+  for (auto& blob : group.blobs_) blob.keep();
+  committed_(group.effects_);
+  return std::nullopt;
+}
+
+Result<void> Sequencer::make_durable(WriteGroup& group) {
+  const LogPosition before = log_.end();
+  index::AppliedState state = state_;
+  state.segment = before.segment;
+  state.offset = before.offset + group.bytes_.size();
+  state.sequence = group.next_sequence_ - 1;
+  state.clean = false;
+  auto applied = apply_live_bytes(catalogue_, group.effects_);
+  if (applied) applied = trim_feed(state);
+  if (applied) applied = catalogue_.set_state(state);
+  if (!applied) return applied;
+  if (auto written = log_.append(group.bytes_); !written) return written;
+  if (auto committed = catalogue_.commit(); !committed) {
+    // The log is durable, the index is not: take the records back, so that a write that is
+    // answered as failed has not happened. If that fails the log refuses everything from now on.
+    (void)log_.take_back(before);
+    return fail_within("commit to the index", committed.error());
+  }
+  state_ = state;
+  return {};
+}
+
+Result<void> Sequencer::trim_feed(index::AppliedState& state) {
+  if (state.sequence < feed_trimmed_at_ + feed_trim_interval) return {};
+  feed_trimmed_at_ = state.sequence;
+  if (state.sequence <= feed_records) return {};
+  state.feed_after = std::max(state.feed_after, state.sequence - feed_records);
+  return catalogue_.trim_changes(state.feed_after);
+}
+
+}  // namespace holdfast::store

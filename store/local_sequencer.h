@@ -1,0 +1,162 @@
+// The sequencer: one thread that puts all writes of a local store into one order.
+// It takes what is queued as a group: each write is judged and applied in turn inside one index
+// transaction (so that it sees those before it), the group's records become durable by one
+// fdatasync, the transaction commits, and only then the writers are answered, each on its own
+// executor. If any of that fails the log and the index are as they were and all of the group fail.
+#pragma once
+
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "store/local_apply.h"
+#include "store/local_files.h"
+
+namespace holdfast::store {
+
+// What a write may use while it is judged, on the sequencer's thread.
+class WriteGroup {
+ public:
+  index::Catalogue& catalogue() { return catalogue_; }
+  Clock& clock() { return clock_; }
+  Random& random() { return random_; }
+  std::uint64_t next_sequence() const { return next_sequence_; }
+
+  // Puts the record into the group and applies it; answers its sequence. An error here fails the
+  // whole group: judge first, append last.
+  Result<std::uint64_t> append(const LogOp& op, std::string_view body = {});
+  // Keeps the blob if the group commits.
+  void keep(PendingBlob blob) { blobs_.push_back(std::move(blob)); }
+
+ private:
+  friend class Sequencer;
+  WriteGroup(index::Catalogue& catalogue, Clock& clock, Random& random, LogPosition start,
+             std::uint64_t next_sequence)
+      : catalogue_(catalogue), clock_(clock), random_(random), start_(start),
+        first_sequence_(next_sequence), next_sequence_(next_sequence) {}
+
+  index::Catalogue& catalogue_;
+  Clock& clock_;
+  Random& random_;
+  LogPosition start_;
+  std::uint64_t first_sequence_, next_sequence_;
+  std::string bytes_;
+  ApplyEffects effects_;
+  std::vector<PendingBlob> blobs_;
+  std::optional<Error> broken_;
+};
+
+class Sequencer {
+ public:
+  struct Limits {
+    std::size_t group_writes = 512;
+    std::size_t group_bytes = 8u << 20;
+    std::size_t queued_writes = 16384;
+  };
+  using Committed = std::function<void(const ApplyEffects&)>;
+
+  // `committed` runs on the sequencer's thread after each group.
+  Sequencer(index::Catalogue catalogue, LogWriter log, index::AppliedState state, Clock& clock,
+            Random& random, Limits limits, Committed committed);
+  // Finishes what is queued, then marks the index as cleanly closed.
+  ~Sequencer();
+
+  // Runs `write`, a callable Result<T>(WriteGroup&), in its turn; `bytes` is what it holds in
+  // memory. throttled: too many writes wait already.
+  template <class Write>
+  boost::asio::awaitable<std::invoke_result_t<Write, WriteGroup&>> submit(Write write,
+                                                                          std::size_t bytes = 0);
+
+ private:
+  class Intent {
+   public:
+    virtual ~Intent() = default;
+    virtual void judge(WriteGroup& group) = 0;
+    virtual void answer(const Error* failure) = 0;
+    std::size_t bytes = 0;
+  };
+  template <class Write, class Handler>
+  class TypedIntent;
+
+  bool enqueue(std::unique_ptr<Intent> intent);
+  std::vector<std::unique_ptr<Intent>> next_group();
+  void run();
+  void process(std::vector<std::unique_ptr<Intent>>& intents);
+  std::optional<Error> commit_group(std::vector<std::unique_ptr<Intent>>& intents);
+  Result<void> make_durable(WriteGroup& group);
+  Result<void> trim_feed(index::AppliedState& state);
+
+  index::Catalogue catalogue_;
+  LogWriter log_;
+  index::AppliedState state_;
+  std::uint64_t feed_trimmed_at_ = 0;
+  Clock& clock_;
+  Random& random_;
+  const Limits limits_;
+  Committed committed_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<std::unique_ptr<Intent>> queue_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+template <class Write, class Handler>
+class Sequencer::TypedIntent final : public Intent {
+ public:
+  using Answer = std::invoke_result_t<Write, WriteGroup&>;
+  TypedIntent(Write write, Handler handler)
+      : write_(std::move(write)), handler_(std::move(handler)),
+        guard_(boost::asio::make_work_guard(boost::asio::get_associated_executor(handler_))) {}
+
+  void judge(WriteGroup& group) override { answer_.emplace(write_(group)); }
+  void answer(const Error* failure) override {
+    if (failure || !answer_) answer_.emplace(make_failure(failure));
+    auto executor = guard_.get_executor();
+    boost::asio::post(executor, [handler = std::move(handler_),
+                                 answer = std::move(*answer_)]() mutable {
+      std::move(handler)(std::move(answer));
+    });
+  }
+
+ private:
+  static Answer make_failure(const Error* failure) {
+    return std::unexpected(failure ? *failure : Error{ErrorCode::internal, "never judged"});
+  }
+
+  Write write_;
+  Handler handler_;
+  boost::asio::executor_work_guard<boost::asio::associated_executor_t<Handler>> guard_;
+  std::optional<Answer> answer_;
+};
+
+template <class Write>
+boost::asio::awaitable<std::invoke_result_t<Write, WriteGroup&>> Sequencer::submit(
+    Write write, std::size_t bytes) {
+  using Answer = std::invoke_result_t<Write, WriteGroup&>;
+  return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(Answer)>(
+      [this, bytes](auto handler, Write work) {
+        using Handler = decltype(handler);
+        auto intent =
+            std::make_unique<TypedIntent<Write, Handler>>(std::move(work), std::move(handler));
+        intent->bytes = bytes;
+        enqueue(std::move(intent));
+      },
+      boost::asio::use_awaitable, std::move(write));
+}
+
+}  // namespace holdfast::store

@@ -1,0 +1,110 @@
+#include "store/local_store.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "store/local_recovery.h"
+#include "store/local_state.h"
+#include "store/log_format.h"
+
+namespace holdfast::store {
+
+void LocalStore::State::committed(const ApplyEffects& effects) {
+  waiters.notify(effects.changed_buckets);
+  for (const auto& blob : effects.dead_blobs) {
+    // What stays behind is found by the sweep of a later start.
+    if (auto gone = files.remove_blob(blob); !gone) {
+      spdlog::warn("store: blob {} was not removed: {}", blob, gone.error().context);
+    }
+  }
+  if (effects.damaged_blobs.empty()) return;
+  const std::lock_guard guard(damaged_mutex);
+  damaged.insert(effects.damaged_blobs.begin(), effects.damaged_blobs.end());
+  any_damaged = true;
+}
+
+bool LocalStore::State::is_damaged(const std::string& blob) {
+  if (!any_damaged || blob.empty()) return false;
+  const std::lock_guard guard(damaged_mutex);
+  return damaged.contains(blob);
+}
+
+namespace {
+
+struct Prepared {
+  Fd lock;
+  RecoveredStore recovered;
+};
+
+Result<Prepared> prepare(const std::string& directory, const std::string& log_directory,
+                         const std::string& index_path, IndexUse use) {
+  auto lock = lock_directory(directory);
+  if (!lock) return std::unexpected(lock.error());
+  if (auto known = check_format(directory); !known) return std::unexpected(known.error());
+  for (const std::string& path : {log_directory, directory + "/index"}) {
+    if (auto made = make_directories(path); !made) return std::unexpected(made.error());
+  }
+  if (auto synced = sync_directory(directory); !synced) return std::unexpected(synced.error());
+  auto recovered = recover(log_directory, index_path, use);
+  if (!recovered) return fail_within("recover " + directory, recovered.error());
+  return Prepared{std::move(*lock), std::move(*recovered)};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LocalStore>> LocalStore::open(LocalStoreOptions options, Clock& clock,
+                                                     Random& random) {
+  HOLDFAST_CHECK(options.inline_bytes <= max_inline_bytes);
+  auto prepared = prepare(options.directory, State::log_directory(options),
+                          State::index_path(options), IndexUse::keep);
+  if (!prepared) return std::unexpected(prepared.error());
+  auto& [catalogue, applied, report] = prepared->recovered;
+  auto blobs = BlobFiles::open(State::blob_directory(options), options.sync);
+  if (!blobs) return std::unexpected(blobs.error());
+  if (!report.clean || report.rebuilt) {
+    auto swept = sweep_blobs(catalogue, *blobs);
+    if (!swept) return std::unexpected(swept.error());
+    report.orphaned_blobs = *swept;
+  }
+  auto log = LogWriter::open({State::log_directory(options), options.segment_bytes, options.sync},
+                             {applied.segment, applied.offset}, applied.sequence + 1);
+  if (!log) return std::unexpected(log.error());
+  applied.segment = log->end().segment;
+  applied.offset = log->end().offset;
+  applied.clean = false;
+  if (auto marked = catalogue.set_state(applied); !marked) return std::unexpected(marked.error());
+  auto damaged = catalogue.damaged_blobs();
+  if (!damaged) return std::unexpected(damaged.error());
+
+  auto state = std::make_unique<State>(std::move(options), clock, random, std::move(*blobs));
+  state->lock = std::move(prepared->lock);
+  state->recovery = report;
+  state->damaged.insert(damaged->begin(), damaged->end());
+  state->any_damaged = !damaged->empty();
+  state->sequencer = std::make_unique<Sequencer>(
+      std::move(catalogue), std::move(*log), applied, clock, random, Sequencer::Limits{},
+      [raw = state.get()](const ApplyEffects& effects) { raw->committed(effects); });
+  return std::unique_ptr<LocalStore>(new LocalStore(std::move(state)));
+}
+
+Result<RecoveryReport> LocalStore::rebuild_index(LocalStoreOptions options, Clock& clock,
+                                                 Random& random) {
+  {
+    auto prepared = prepare(options.directory, State::log_directory(options),
+                            State::index_path(options), IndexUse::rebuild);
+    if (!prepared) return std::unexpected(prepared.error());
+  }
+  // Opening sweeps what the new index does not know, and closes in order.
+  auto store = open(std::move(options), clock, random);
+  if (!store) return std::unexpected(store.error());
+  RecoveryReport report = (*store)->recovery();
+  report.rebuilt = true;
+  return report;
+}
+
+LocalStore::LocalStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
+LocalStore::~LocalStore() = default;
+
+const RecoveryReport& LocalStore::recovery() const { return state_->recovery; }
+
+}  // namespace holdfast::store

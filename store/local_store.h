@@ -1,0 +1,107 @@
+// LocalStore: the built-in object store, in one directory of a local filesystem. The record log is
+// the truth, the SQLite index a cache that is rebuilt from it (docs: ARCHITECTURE, "the store").
+// Durability: with `sync` a write that answered survives power loss; without, our own death only.
+// Bodies up to `inline_bytes` lie in the log and are verified at every read; larger ones are blob
+// files that go out as file extents (sendfile) and are verified by scrub().
+// Threads: methods from any executor; two threads of its own and a small pool. All coroutines must
+// have ended before it is destroyed. One process at a time holds the directory (flock).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "store/object_store.h"
+
+namespace holdfast::store {
+
+struct LocalStoreOptions {
+  std::string directory;
+  bool sync = true;
+  std::uint64_t segment_bytes = 128u << 20;
+  std::size_t inline_bytes = 128u << 10;  // at most 1 MiB
+  // Writes that bring bodies answer no_space below this, so that deletes always find room.
+  std::uint64_t reserve_bytes = 64u << 20;
+  std::size_t open_files = 256;
+  std::size_t blocking_threads = 4;
+};
+
+// What opening found and did.
+struct RecoveryReport {
+  bool clean = false;          // closed in order last time
+  bool rebuilt = false;        // the index was made anew from the whole log
+  std::uint64_t replayed = 0;  // records that the index had not seen
+  std::uint64_t torn_bytes = 0;
+  std::uint64_t orphaned_blobs = 0;  // removed
+  std::uint64_t last_sequence = 0;
+};
+
+struct ScrubReport {
+  std::uint64_t log_bytes = 0, blobs = 0, blob_bytes = 0;
+  struct Damage {
+    std::string where;  // "segment 3 at byte 4096", "blob 0f…"
+    std::vector<std::string> objects;  // "bucket/key (version)" that cannot be read whole any more
+  };
+  std::vector<Damage> damage;
+};
+
+class LocalStore final : public ObjectStore {
+ public:
+  // Blocks while it recovers. locked: another process holds the directory. not_supported: a format
+  // of a newer program. corrupted: the log is damaged where it was once durable; nothing changed.
+  static Result<std::unique_ptr<LocalStore>> open(LocalStoreOptions options, Clock& clock,
+                                                  Random& random);
+  // Forgets the index and makes it anew from the log. The store must not be open.
+  static Result<RecoveryReport> rebuild_index(LocalStoreOptions options, Clock& clock,
+                                              Random& random);
+  ~LocalStore() override;
+
+  const RecoveryReport& recovery() const;
+  // Reads everything and compares it with its checksums. Damaged blobs are quarantined: reading
+  // them answers corrupted, as reading damaged small bodies does anyway.
+  Async<ScrubReport> scrub();
+
+  Async<void> create_bucket(BucketName name, bool object_lock) override;
+  Async<void> delete_bucket(BucketName name) override;
+  Async<std::vector<BucketInfo>> list_buckets() override;
+  Async<BucketInfo> head_bucket(BucketName name) override;
+  Async<void> set_versioning(BucketName name, Versioning versioning) override;
+  Async<std::string> bucket_document(BucketName name, BucketDocument kind) override;
+  Async<void> set_bucket_document(BucketName name, BucketDocument kind, std::string text) override;
+
+  Async<PutResult> put(PutRequest request, BodyReader& body) override;
+  Async<GetResult> get(GetRequest request) override;
+  Async<GetResult> head(GetRequest request) override;
+  Async<DeleteResult> remove(DeleteRequest request) override;
+  boost::asio::awaitable<std::vector<Result<DeleteResult>>> remove_many(
+      std::vector<DeleteRequest> requests) override;
+  Async<PutResult> copy(CopyRequest request) override;
+  Async<void> set_tags(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
+                       std::map<std::string, std::string> tags) override;
+  Async<void> set_retention(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
+                            Retention retention, bool bypass_governance) override;
+
+  Async<ListPage> list(ListRequest request) override;
+  Async<ListVersionsPage> list_versions(ListVersionsRequest request) override;
+
+  Async<UploadId> create_upload(CreateUploadRequest request) override;
+  Async<PartInfo> put_part(PartRequest request, BodyReader& body) override;
+  Async<PartInfo> copy_part(CopyPartRequest request) override;
+  Async<PutResult> complete_upload(CompleteRequest request) override;
+  Async<void> abort_upload(BucketName bucket, ObjectKey key, UploadId upload) override;
+  Async<ListPartsPage> list_parts(ListPartsRequest request) override;
+  Async<ListUploadsPage> list_uploads(ListUploadsRequest request) override;
+
+  Async<ChangesPage> changes(ChangesRequest request) override;
+
+ private:
+  struct State;
+  explicit LocalStore(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace holdfast::store
