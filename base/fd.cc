@@ -67,13 +67,13 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
   constexpr std::size_t step = 64u << 10;
   for (;;) {
     const std::size_t before = content.size();
-    if (before > limit) {
-      return fail(ErrorCode::entity_too_large, "read {}: the file is over {} bytes", path, limit);
-    }
     content.resize(before + step);
     auto got = read_at(fd->get(), std::as_writable_bytes(std::span(content)).subspan(before), before);
     if (!got) return fail_within(path, got.error());
     content.resize(before + *got);
+    if (content.size() > limit) {
+      return fail(ErrorCode::entity_too_large, "read {}: the file is over {} bytes", path, limit);
+    }
     if (*got < step) return content;
   }
 }

@@ -1,0 +1,41 @@
+// Runs one coroutine to its end on a context of its own, on this thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <exception>
+#include <optional>
+
+namespace holdfast::test {
+
+template <class T>
+T run(boost::asio::io_context& context, boost::asio::awaitable<T> task) {
+  std::optional<T> answer;
+  std::exception_ptr thrown;
+  boost::asio::co_spawn(context, std::move(task), [&](std::exception_ptr error, T value) {
+    thrown = error;
+    answer = std::move(value);
+  });
+  context.restart();
+  context.run();
+  if (thrown) std::rethrow_exception(thrown);
+  return std::move(*answer);
+}
+
+template <class T>
+T run(boost::asio::awaitable<T> task) {
+  boost::asio::io_context context;
+  return run(context, std::move(task));
+}
+
+inline void run(boost::asio::io_context& context, boost::asio::awaitable<void> task) {
+  std::exception_ptr thrown;
+  boost::asio::co_spawn(context, std::move(task),
+                        [&](std::exception_ptr error) { thrown = error; });
+  context.restart();
+  context.run();
+  if (thrown) std::rethrow_exception(thrown);
+}
+
+}  // namespace holdfast::test
