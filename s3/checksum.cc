@@ -71,7 +71,8 @@ AnyState start(Algorithm algorithm) {
   switch (algorithm) {
     case Algorithm::crc32:
     case Algorithm::crc32c:
-    case Algorithm::crc64nvme: return CrcState{crc_kind(algorithm)};
+    case Algorithm::crc64nvme:
+      return CrcState{crc_kind(algorithm)};
     case Algorithm::sha1: {
       SHA_CTX context;
       SHA1_Init(&context);
@@ -87,7 +88,8 @@ AnyState start(Algorithm algorithm) {
       MD5_Init(&context);
       return context;
     }
-    case Algorithm::xxh3_128: break;
+    case Algorithm::xxh3_128:
+      break;
   }
   AnyState state;
   auto& context = state.emplace<XXH3_state_t>();

@@ -34,7 +34,8 @@ std::optional<std::uint64_t> parse_hex_size(std::string_view text) {
 }
 
 std::unexpected<ApiFailure> bad_frame(std::string_view what) {
-  return refuse(ApiError::invalid_request, fmt::format("The aws-chunked body is malformed: {}", what));
+  return refuse(ApiError::invalid_request,
+                fmt::format("The aws-chunked body is malformed: {}", what));
 }
 
 bool holds(const std::vector<std::string>& names, std::string_view name) {
@@ -63,8 +64,9 @@ std::optional<std::vector<std::string>> parse_trailer_names(std::string_view val
   return names;
 }
 
-std::string chunk_signature(const SigningKey& key, std::string_view amz_date, std::string_view scope,
-                            std::string_view previous, std::string_view data_sha256_hex) {
+std::string chunk_signature(const SigningKey& key, std::string_view amz_date,
+                            std::string_view scope, std::string_view previous,
+                            std::string_view data_sha256_hex) {
   return sign_hex(key, fmt::format("AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{}\n{}\n{}", amz_date, scope,
                                    previous, empty_sha256_hex, data_sha256_hex));
 }
@@ -112,8 +114,8 @@ ApiResult<ChunkedDecoder::Progress> ChunkedDecoder::step(std::span<const std::by
   if (state_ == State::failed) return bad_frame("it failed before");
   if (in.empty()) return Progress{};
   if (state_ == State::data) {
-    const auto n = static_cast<std::size_t>(
-        std::min<std::uint64_t>(left_, std::min(in.size(), out.size())));
+    const auto n =
+        static_cast<std::size_t>(std::min<std::uint64_t>(left_, std::min(in.size(), out.size())));
     if (chunk_signed()) hash_.update(text_of(in.first(n)));
     if (n != 0) std::memmove(out.data(), in.data(), n);
     left_ -= n;
@@ -139,8 +141,10 @@ ApiResult<void> ChunkedDecoder::take_line(std::string_view line) {
   if (has_return) line.remove_suffix(1);
   if (!has_return && state_ != State::trailer) return bad_frame("a line does not end in CRLF");
   switch (state_) {
-    case State::header: return take_header(line);
-    case State::trailer: return take_trailer(line);
+    case State::header:
+      return take_header(line);
+    case State::trailer:
+      return take_trailer(line);
     case State::data_end:
       if (!line.empty()) return bad_frame("data run over the chunk's size");
       return end_chunk();
@@ -150,7 +154,8 @@ ApiResult<void> ChunkedDecoder::take_line(std::string_view line) {
       return {};
     case State::data:
     case State::done:
-    case State::failed: break;
+    case State::failed:
+      break;
   }
   return bad_frame("there is data behind the end");
 }
@@ -170,7 +175,8 @@ ApiResult<void> ChunkedDecoder::take_header(std::string_view line) {
     return refuse(ApiError::signature_does_not_match, "a chunk is not signed");
   }
   if (*size > options_.decoded_length - total_) {
-    return refuse(ApiError::incomplete_body, "the chunks hold more than x-amz-decoded-content-length");
+    return refuse(ApiError::incomplete_body,
+                  "the chunks hold more than x-amz-decoded-content-length");
   }
   total_ += *size;
   left_ = *size;
@@ -194,7 +200,8 @@ ApiResult<void> ChunkedDecoder::end_chunk() {
     return {};
   }
   if (total_ != options_.decoded_length) {
-    return refuse(ApiError::incomplete_body, "the chunks hold less than x-amz-decoded-content-length");
+    return refuse(ApiError::incomplete_body,
+                  "the chunks hold less than x-amz-decoded-content-length");
   }
   state_ = has_trailer() ? State::trailer : State::final_line;
   return {};
@@ -203,7 +210,8 @@ ApiResult<void> ChunkedDecoder::end_chunk() {
 ApiResult<void> ChunkedDecoder::take_trailer(std::string_view line) {
   if (++trailer_lines_ > 2 * max_trailers) return bad_frame("there are too many trailers");
   const bool awaits_signature = chunk_signed() && trailer_signature_.empty();
-  if (line.empty()) return awaits_signature && !trailers_.empty() ? ApiResult<void>{} : end_trailers();
+  if (line.empty())
+    return awaits_signature && !trailers_.empty() ? ApiResult<void>{} : end_trailers();
   const auto colon = line.find(':');
   if (colon == std::string_view::npos) return bad_frame("a trailer has no colon");
   std::string name = ascii_lower(line.substr(0, colon));
@@ -215,7 +223,8 @@ ApiResult<void> ChunkedDecoder::take_trailer(std::string_view line) {
     return {};
   }
   const bool declared = holds(options_.trailers, name);
-  const bool repeated = std::ranges::any_of(trailers_, [&](const auto& t) { return t.first == name; });
+  const bool repeated =
+      std::ranges::any_of(trailers_, [&](const auto& t) { return t.first == name; });
   if (!declared || repeated) {
     return refuse(ApiError::invalid_request, "a trailer was not declared in x-amz-trailer");
   }
@@ -230,8 +239,7 @@ ApiResult<void> ChunkedDecoder::end_trailers() {
   if (chunk_signed()) {
     std::string block;
     for (const auto& [name, value] : trailers_) block += fmt::format("{}:{}\n", name, value);
-    const auto expected =
-        trailer_signature(key_, amz_date_, scope_, previous_, sha256_hex(block));
+    const auto expected = trailer_signature(key_, amz_date_, scope_, previous_, sha256_hex(block));
     if (!constant_time_equal(expected, trailer_signature_)) {
       return refuse(ApiError::signature_does_not_match, "the trailers' signature is wrong");
     }

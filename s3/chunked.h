@@ -34,8 +34,9 @@ class ChunkedDecoder {
   struct Progress {
     std::size_t consumed = 0, produced = 0;  // bytes of `in`, bytes of `out`
   };
-  // Decodes as much as fits. `out` may begin where `in` begins (decoding in place). Errors are final:
-  // signature_does_not_match, incomplete_body (length), invalid_request (framing), malformed trailers.
+  // Decodes as much as fits. `out` may begin where `in` begins (decoding in place). Errors are
+  // final: signature_does_not_match, incomplete_body (length), invalid_request (framing), malformed
+  // trailers.
   ApiResult<Progress> decode(std::span<const std::byte> in, std::span<std::byte> out);
 
   // The last chunk and its trailers have been read and hold. Bytes behind it are a framing error.
@@ -81,8 +82,9 @@ std::uint64_t chunked_length(std::uint64_t decoded, std::uint64_t chunk,
                              std::span<const std::pair<std::string, std::size_t>> trailer_sizes);
 
 // Client side, signed: the signature of one chunk, chained on the one before.
-std::string chunk_signature(const SigningKey& key, std::string_view amz_date, std::string_view scope,
-                            std::string_view previous, std::string_view data_sha256_hex);
+std::string chunk_signature(const SigningKey& key, std::string_view amz_date,
+                            std::string_view scope, std::string_view previous,
+                            std::string_view data_sha256_hex);
 std::string trailer_signature(const SigningKey& key, std::string_view amz_date,
                               std::string_view scope, std::string_view previous,
                               std::string_view trailer_sha256_hex);

@@ -75,8 +75,8 @@ struct Crc {
   }
 
 #if defined(__x86_64__)
-  // Factors that move 128 bits forward by `bits`: reflected 64-bit polynomials. The product of two of
-  // those is one place short in 128 bits, hence the -1 (Gopal et al., "Fast CRC Computation for
+  // Factors that move 128 bits forward by `bits`: reflected 64-bit polynomials. The product of two
+  // of those is one place short in 128 bits, hence the -1 (Gopal et al., "Fast CRC Computation for
   // Generic Polynomials Using PCLMULQDQ", Intel 2009).
   static constexpr std::uint64_t factor(std::uint64_t exponent) {
     return power(exponent - 1) << (64 - Width);
@@ -97,10 +97,10 @@ struct Crc {
     const auto load = [](const std::byte* at) {
       return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
     };
-    const __m128i far = _mm_set_epi64x(static_cast<long long>(far_high),
-                                       static_cast<long long>(far_low));
-    const __m128i near = _mm_set_epi64x(static_cast<long long>(near_high),
-                                        static_cast<long long>(near_low));
+    const __m128i far =
+        _mm_set_epi64x(static_cast<long long>(far_high), static_cast<long long>(far_low));
+    const __m128i near =
+        _mm_set_epi64x(static_cast<long long>(near_high), static_cast<long long>(near_low));
     __m128i a = _mm_xor_si128(load(data), _mm_set_epi64x(0, static_cast<long long>(state)));
     __m128i b = load(data + 16), c = load(data + 32), d = load(data + 48);
     data += 64;
@@ -152,9 +152,12 @@ using Crc64Nvme = Crc<64, 0x9a6c9329ac4bc9b5>;
 
 std::uint64_t crc_update(CrcKind kind, std::uint64_t crc, std::span<const std::byte> data) {
   switch (kind) {
-    case CrcKind::crc32: return Crc32::update(crc, data);
-    case CrcKind::crc32c: return Crc32c::update(crc, data);
-    case CrcKind::crc64nvme: return Crc64Nvme::update(crc, data);
+    case CrcKind::crc32:
+      return Crc32::update(crc, data);
+    case CrcKind::crc32c:
+      return Crc32c::update(crc, data);
+    case CrcKind::crc64nvme:
+      return Crc64Nvme::update(crc, data);
   }
   return 0;
 }
@@ -162,9 +165,12 @@ std::uint64_t crc_update(CrcKind kind, std::uint64_t crc, std::span<const std::b
 std::uint64_t crc_update_portable(CrcKind kind, std::uint64_t crc,
                                   std::span<const std::byte> data) {
   switch (kind) {
-    case CrcKind::crc32: return Crc32::portable(crc, data);
-    case CrcKind::crc32c: return Crc32c::portable(crc, data);
-    case CrcKind::crc64nvme: return Crc64Nvme::portable(crc, data);
+    case CrcKind::crc32:
+      return Crc32::portable(crc, data);
+    case CrcKind::crc32c:
+      return Crc32c::portable(crc, data);
+    case CrcKind::crc64nvme:
+      return Crc64Nvme::portable(crc, data);
   }
   return 0;
 }
@@ -172,9 +178,12 @@ std::uint64_t crc_update_portable(CrcKind kind, std::uint64_t crc,
 std::uint64_t crc_combine(CrcKind kind, std::uint64_t first, std::uint64_t second,
                           std::uint64_t second_bytes) {
   switch (kind) {
-    case CrcKind::crc32: return Crc32::combine(first, second, second_bytes);
-    case CrcKind::crc32c: return Crc32c::combine(first, second, second_bytes);
-    case CrcKind::crc64nvme: return Crc64Nvme::combine(first, second, second_bytes);
+    case CrcKind::crc32:
+      return Crc32::combine(first, second, second_bytes);
+    case CrcKind::crc32c:
+      return Crc32c::combine(first, second, second_bytes);
+    case CrcKind::crc64nvme:
+      return Crc64Nvme::combine(first, second, second_bytes);
   }
   return 0;
 }

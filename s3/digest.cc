@@ -1,5 +1,6 @@
 // OpenSSL 3's EVP interface fetches and allocates for each digest, which costs more than hashing a
-// canonical request. Its low-level functions are deprecated, not removed, and take the same assembly.
+// canonical request. Its low-level functions are deprecated, not removed, and take the same
+// assembly.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "s3/digest.h"
 

@@ -89,9 +89,9 @@ enum class ApiError : std::uint8_t {
   too_many_buckets,
   unsupported_argument,
   user_key_must_be_specified,
-  checksum_mismatch,             // BadDigest
-  content_sha256_mismatch,       // XAmzContentSHA256Mismatch
-  count_,                        // how many there are; no error
+  checksum_mismatch,        // BadDigest
+  content_sha256_mismatch,  // XAmzContentSHA256Mismatch
+  count_,                   // how many there are; no error
 };
 
 struct ApiErrorInfo {
@@ -112,8 +112,8 @@ using ApiResult = std::expected<T, ApiFailure>;
 
 std::unexpected<ApiFailure> refuse(ApiError error, std::string message = {});
 
-// A full disk is 507 InsufficientStorage (a client must not retry it for hours as it would SlowDown);
-// unavailable and throttled are 503 SlowDown; corrupted and io are 500 InternalError.
+// A full disk is 507 InsufficientStorage (a client must not retry it for hours as it would
+// SlowDown); unavailable and throttled are 503 SlowDown; corrupted and io are 500 InternalError.
 ApiError to_s3_error(const Error& error);
 // The other way, for payload readers: what a failed body read of this kind is called inside.
 Error to_error(const ApiFailure& failure);

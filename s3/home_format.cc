@@ -26,8 +26,8 @@ bool is_identifier(std::string_view text) {
 
 bool is_hash(std::string_view text) {
   return text.size() == 32 && std::ranges::all_of(text, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-  });
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
 }
 
 // "name=value&name=value", names percent-encoded, values base64: binary and safe in a header.
@@ -78,10 +78,10 @@ bool is_home_path(std::string_view path) {
 std::string encode_mtime(TimePoint time) {
   const std::int64_t count = time.time_since_epoch().count();
   // Magnitude as unsigned: the most negative value has no positive twin.
-  const auto magnitude = count < 0 ? 0 - static_cast<std::uint64_t>(count)
-                                   : static_cast<std::uint64_t>(count);
-  std::string out = fmt::format("{}{}.{:09}", count < 0 ? "-" : "", magnitude / second,
-                                magnitude % second);
+  const auto magnitude =
+      count < 0 ? 0 - static_cast<std::uint64_t>(count) : static_cast<std::uint64_t>(count);
+  std::string out =
+      fmt::format("{}{}.{:09}", count < 0 ? "-" : "", magnitude / second, magnitude % second);
   out.erase(out.find_last_not_of('0') + 1);
   if (out.ends_with('.')) out.pop_back();
   return out;

@@ -1,7 +1,7 @@
 // The objects of a home: how files, directories and links are named and described in a bucket.
-// Compatible with mobius3 and rclone: x-amz-meta-mtime is seconds with decimals, x-amz-meta-mode the
-// full st_mode in decimal, a symlink's body its target, a directory an empty object "path/". The
-// x-amz-meta-holdfast-* ones are ours and optional. Pure; any thread.
+// Compatible with mobius3 and rclone: x-amz-meta-mtime is seconds with decimals, x-amz-meta-mode
+// the full st_mode in decimal, a symlink's body its target, a directory an empty object "path/".
+// The x-amz-meta-holdfast-* ones are ours and optional. Pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +23,11 @@ std::optional<TimePoint> decode_mtime(std::string_view text);
 
 struct HomeAttributes {
   std::optional<TimePoint> mtime;
-  std::optional<std::uint32_t> mode;     // full st_mode
-  std::optional<std::string> hash;       // XXH3-128, 32 hex digits
-  std::optional<std::string> link;       // hard-link group: 1 to 64 of [A-Za-z0-9._-]
+  std::optional<std::uint32_t> mode;          // full st_mode
+  std::optional<std::string> hash;            // XXH3-128, 32 hex digits
+  std::optional<std::string> link;            // hard-link group: 1 to 64 of [A-Za-z0-9._-]
   std::map<std::string, std::string> xattrs;  // names and values are bytes
-  std::optional<std::string> operation;  // 1 to 64 of [A-Za-z0-9._-]
+  std::optional<std::string> operation;       // 1 to 64 of [A-Za-z0-9._-]
 };
 // invalid_argument: the attributes would take more than S3's 2 KiB of metadata (xattrs do).
 Result<Metadata> encode_attributes(const HomeAttributes& attributes);
@@ -36,7 +36,8 @@ HomeAttributes decode_attributes(const Metadata& metadata);
 
 enum class HomeKind : std::uint8_t { file, directory };
 
-// A path within a home: components joined by '/', no leading or trailing one; "" is the home itself.
+// A path within a home: components joined by '/', no leading or trailing one; "" is the home
+// itself.
 struct HomeName {
   std::string path;
   HomeKind kind = HomeKind::file;

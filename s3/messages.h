@@ -55,7 +55,7 @@ ApiResult<Tags> parse_tagging(std::string_view body, std::size_t max_tags = 10);
 std::string write_tagging(const Tags& tags);
 
 struct RetentionValue {
-  std::string mode;   // GOVERNANCE, COMPLIANCE; empty: none
+  std::string mode;  // GOVERNANCE, COMPLIANCE; empty: none
   TimePoint until{};
 };
 ApiResult<RetentionValue> parse_retention(std::string_view body);

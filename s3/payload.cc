@@ -112,7 +112,8 @@ class ChunkedPayload final : public PayloadReader {
     if (!algorithm_) return {};
     const auto expected = decode_checksum(*algorithm_, decoder_.trailers().front().second);
     if (!expected) {
-      return refuse(ApiError::invalid_request, "Value for the trailing checksum header is invalid.");
+      return refuse(ApiError::invalid_request,
+                    "Value for the trailing checksum header is invalid.");
     }
     if (*expected != hasher_->digest()) return refuse(ApiError::checksum_mismatch);
     return {};
@@ -146,7 +147,8 @@ ApiResult<std::unique_ptr<PayloadReader>> PayloadReader::open(BodyReader& wire,
       return std::make_unique<PlainPayload>(wire, signature);
     case PayloadMode::streaming_signed:
     case PayloadMode::streaming_signed_trailer:
-    case PayloadMode::streaming_unsigned_trailer: break;
+    case PayloadMode::streaming_unsigned_trailer:
+      break;
   }
   if (!options.decoded_length) {
     return refuse(ApiError::missing_content_length,
@@ -159,8 +161,9 @@ ApiResult<std::unique_ptr<PayloadReader>> PayloadReader::open(BodyReader& wire,
   for (const std::string& name : options.trailers) {
     const auto algorithm = from_checksum_header(name);
     if (!algorithm || trailing) {
-      return refuse(ApiError::invalid_request, "The value specified in the x-amz-trailer header is "
-                                               "not supported");
+      return refuse(ApiError::invalid_request,
+                    "The value specified in the x-amz-trailer header is "
+                    "not supported");
     }
     trailing = algorithm;
   }

@@ -1,7 +1,7 @@
 // PayloadReader: a request's body as the object's bytes. Undoes aws-chunked framing, checks chunk
-// and trailer signatures, the signed SHA-256, the declared length and the trailing checksum. It ends
-// (answers 0) only when all of that holds, so a store that reads to the end stores verified bytes.
-// One coroutine at a time. The wire reader must outlive it.
+// and trailer signatures, the signed SHA-256, the declared length and the trailing checksum. It
+// ends (answers 0) only when all of that holds, so a store that reads to the end stores verified
+// bytes. One coroutine at a time. The wire reader must outlive it.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ struct PayloadOptions {
 
 class PayloadReader : public BodyReader {
  public:
-  // missing_content_length: a streaming mode without decoded length. invalid_request: a trailer that
-  // is none of x-amz-checksum-*, or more than one of them.
+  // missing_content_length: a streaming mode without decoded length. invalid_request: a trailer
+  // that is none of x-amz-checksum-*, or more than one of them.
   static ApiResult<std::unique_ptr<PayloadReader>> open(BodyReader& wire,
                                                         const VerifiedSignature& signature,
                                                         PayloadOptions options);

@@ -131,8 +131,8 @@ ApiResult<void> check_post_policy(const PostPolicy& policy, const PostFields& fi
   }
   for (const auto& [name, value] : fields) {
     if (name == "bucket" && value != bucket) return violates("the bucket is not that of the URL");
-    const bool named = std::ranges::any_of(
-        policy.conditions, [&](const PostCondition& c) { return c.field == name; });
+    const bool named = std::ranges::any_of(policy.conditions,
+                                           [&](const PostCondition& c) { return c.field == name; });
     if (!named && !needs_no_condition(name)) return violates("Extra input fields: " + name);
     const auto same = [&](const auto& field) { return field.first == name; };
     if (std::ranges::count_if(fields, same) > 1) return violates("a field is doubled: " + name);
@@ -153,12 +153,13 @@ ApiResult<std::optional<ParsedAuthorization>> parse_post_authorization(const Pos
                                         "x-amz-date", "x-amz-signature"};
   std::size_t present = 0;
   for (const std::string_view name : names) {
-    present += static_cast<std::size_t>(std::ranges::count_if(
-        fields, [&](const auto& field) { return field.first == name; }));
+    present += static_cast<std::size_t>(
+        std::ranges::count_if(fields, [&](const auto& field) { return field.first == name; }));
   }
   if (find_field(fields, "awsaccesskeyid") || find_field(fields, "signature")) {
-    return refuse(ApiError::invalid_request, "The authorization mechanism you have provided is not "
-                                             "supported. Please use AWS4-HMAC-SHA256.");
+    return refuse(ApiError::invalid_request,
+                  "The authorization mechanism you have provided is not "
+                  "supported. Please use AWS4-HMAC-SHA256.");
   }
   if (present == 0) return std::nullopt;
   for (const std::string_view name : names) {
@@ -219,8 +220,7 @@ SignedPolicy sign_post_policy(std::string_view policy_json, const Credentials& c
   const Scope scope{out.amz_date.substr(0, 8), options.region, options.service};
   out.credential = credentials.access_key + "/" + scope.text();
   out.policy_base64 = to_base64(as_bytes(policy_json));
-  out.signature =
-      sign_hex(derive_signing_key(credentials.secret_key, scope), out.policy_base64);
+  out.signature = sign_hex(derive_signing_key(credentials.secret_key, scope), out.policy_base64);
   return out;
 }
 

@@ -1,5 +1,5 @@
-// POST forms (browser uploads): the policy document, its signature, and every one of its conditions.
-// Pure; any thread. AWS S3 API reference, "Browser-Based Uploads Using POST (SigV4)".
+// POST forms (browser uploads): the policy document, its signature, and every one of its
+// conditions. Pure; any thread. AWS S3 API reference, "Browser-Based Uploads Using POST (SigV4)".
 // The bucket comes from the URL, never from the form; the caller checks rights on bucket and key.
 #pragma once
 

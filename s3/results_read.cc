@@ -16,7 +16,8 @@ Result<XmlNode> read_answer(std::string_view body, std::string_view root) {
   if (node->name == root) return std::move(*node);
   if (node->name == "Error") {
     const std::string_view code = node->value("Code");
-    return fail(to_error_code(code, 500), "the store answered {}: {}", code, node->value("Message"));
+    return fail(to_error_code(code, 500), "the store answered {}: {}", code,
+                node->value("Message"));
   }
   return fail(ErrorCode::malformed, "the store answered <{}> where <{}> belongs",
               node->name.substr(0, 64), root);

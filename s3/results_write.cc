@@ -9,12 +9,16 @@ namespace {
 class KeyText {
  public:
   explicit KeyText(bool url_encoded) : url_encoded_(url_encoded) {}
-  std::string operator()(const std::string& text) const {
-    return url_encoded_ ? uri_encode(text, Slash::keep) : text;
+  std::string_view operator()(const std::string& text) const {
+    if (!url_encoded_) return text;
+    buffer_.clear();
+    append_uri_encoded(buffer_, text, Slash::keep);
+    return buffer_;
   }
 
  private:
   bool url_encoded_;
+  mutable std::string buffer_;  // holds the last answer
 };
 
 void write_owner(XmlWriter& xml, std::string_view element, const Owner& owner) {

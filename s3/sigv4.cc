@@ -85,9 +85,10 @@ std::optional<PayloadMode> payload_mode(std::string_view content_sha256) {
   if (content_sha256 == streaming_payload) return PayloadMode::streaming_signed;
   if (content_sha256 == streaming_payload_trailer) return PayloadMode::streaming_signed_trailer;
   if (content_sha256 == streaming_unsigned_trailer) return PayloadMode::streaming_unsigned_trailer;
-  const bool hex = content_sha256.size() == 64 && std::ranges::all_of(content_sha256, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-  });
+  const bool hex =
+      content_sha256.size() == 64 && std::ranges::all_of(content_sha256, [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+      });
   return hex ? std::optional(PayloadMode::hashed) : std::nullopt;
 }
 

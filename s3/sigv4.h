@@ -5,20 +5,18 @@
 // Whoever dispatches switches over AuthKind with no default that allows.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
-#include "s3/digest.h"
 #include "s3/error.h"
 #include "s3/names.h"
+#include "s3/signing_key.h"
 
 namespace holdfast::s3 {
 
@@ -39,13 +37,12 @@ inline constexpr std::string_view unsigned_payload = "UNSIGNED-PAYLOAD";
 inline constexpr std::string_view streaming_payload = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
 inline constexpr std::string_view streaming_payload_trailer =
     "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
-inline constexpr std::string_view streaming_unsigned_trailer =
-    "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+inline constexpr std::string_view streaming_unsigned_trailer = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
 enum class PayloadMode : std::uint8_t {
-  hashed,                      // hex SHA-256 of the body, to be compared when it has been read
+  hashed,  // hex SHA-256 of the body, to be compared when it has been read
   unsigned_payload,
-  streaming_signed,            // aws-chunked, see s3/chunked.h
+  streaming_signed,  // aws-chunked, see s3/chunked.h
   streaming_signed_trailer,
   streaming_unsigned_trailer,
 };
@@ -55,28 +52,6 @@ std::optional<PayloadMode> payload_mode(std::string_view content_sha256);
 // post_policy is never answered by parse_authorization: the edge finds it in the form
 // (s3/post_policy.h).
 enum class AuthKind : std::uint8_t { anonymous, header, presigned, post_policy };
-
-struct Scope {
-  std::string date;  // "20260101"
-  std::string region;
-  std::string service;  // "s3", "sts"
-  std::string text() const;  // date/region/service/aws4_request
-};
-
-using SigningKey = Sha256Digest;
-SigningKey derive_signing_key(std::string_view secret, const Scope& scope);
-
-// Remembers derived keys (four HMACs each). Bounded. Not synchronised: one a thread.
-class SigningKeyCache {
- public:
-  explicit SigningKeyCache(std::size_t capacity = 1024) : capacity_(capacity) {}
-  const SigningKey& get(std::string_view secret, const Scope& scope);
-  std::size_t size() const { return keys_.size(); }
-
- private:
-  std::size_t capacity_;
-  std::unordered_map<std::string, SigningKey> keys_;
-};
 
 struct Credentials {
   std::string access_key;
@@ -95,7 +70,7 @@ struct SignOptions {
 // What the caller adds to the message it signs.
 struct SignedHeaders {
   std::vector<std::pair<std::string, std::string>> headers;  // x-amz-date, …, authorization
-  std::string signature;    // hex; the seed of chunk signatures
+  std::string signature;                                     // hex; the seed of chunk signatures
   SigningKey key{};
   std::string scope, amz_date;
 };
@@ -124,8 +99,8 @@ struct ParsedAuthorization {
   std::string session_token;  // x-amz-security-token, header or query
   QueryParameters query;      // decoded, without X-Amz-Signature; what verify() signs
 };
-// Refuses mixed, partial and doubled credentials, SigV2 and unknown schemes. Without credentials the
-// kind is anonymous (signed chunks are then refused, as they are for presigned URLs).
+// Refuses mixed, partial and doubled credentials, SigV2 and unknown schemes. Without credentials
+// the kind is anonymous (signed chunks are then refused, as they are for presigned URLs).
 // `body_hash`: for services without x-amz-content-sha256 (STS), hex SHA-256 of the body.
 ApiResult<ParsedAuthorization> parse_authorization(const SigningRequest& request,
                                                    std::string_view body_hash = {});
@@ -161,12 +136,5 @@ std::string canonical_request(const SigningRequest& request, const QueryParamete
                               std::string_view payload_hash);
 std::string string_to_sign(std::string_view amz_date, std::string_view scope,
                            std::string_view canonical);
-std::string sign_hex(const SigningKey& key, std::string_view text);
-// "AKID/20260101/us-east-1/s3/aws4_request". Access keys may hold no '/'.
-struct ScopedKey {
-  std::string access_key;
-  Scope scope;
-};
-std::optional<ScopedKey> parse_credential(std::string_view text);
 
 }  // namespace holdfast::s3

@@ -51,8 +51,8 @@ std::unexpected<ApiFailure> malformed(AuthKind kind, std::string message) {
 
 bool is_hex_signature(std::string_view text) {
   return text.size() == 64 && std::ranges::all_of(text, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-  });
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
 }
 
 // Lower case, strictly ascending, no odd characters: one way to write one set of headers.
@@ -76,8 +76,9 @@ ApiResult<void> take_identity(ParsedAuthorization& out, std::string_view credent
                               std::string_view signed_headers, std::string_view signature) {
   auto scoped = parse_credential(credential);
   if (!scoped) {
-    return malformed(out.kind, "the Credential is malformed; expecting "
-                               "\"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".");
+    return malformed(out.kind,
+                     "the Credential is malformed; expecting "
+                     "\"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".");
   }
   out.access_key = std::move(scoped->access_key);
   out.scope = std::move(scoped->scope);
@@ -133,13 +134,15 @@ ApiResult<void> parse_header_kind(ParsedAuthorization& out, const SigningRequest
                                   std::string_view authorization, std::string_view body_hash) {
   constexpr std::string_view scheme = "AWS4-HMAC-SHA256";
   if (!authorization.starts_with(scheme)) {
-    return refuse(ApiError::invalid_request, "The authorization mechanism you have provided is not "
-                                             "supported. Please use AWS4-HMAC-SHA256.");
+    return refuse(ApiError::invalid_request,
+                  "The authorization mechanism you have provided is not "
+                  "supported. Please use AWS4-HMAC-SHA256.");
   }
   const auto fields = split_authorization(trim_spaces(authorization.substr(scheme.size())));
   if (!fields) {
-    return malformed(out.kind, "The authorization header must hold Credential, SignedHeaders and "
-                               "Signature, each once.");
+    return malformed(out.kind,
+                     "The authorization header must hold Credential, SignedHeaders and "
+                     "Signature, each once.");
   }
   if (auto done = take_identity(out, fields->credential, fields->signed_headers, fields->signature);
       !done) {
@@ -168,8 +171,9 @@ ApiResult<void> parse_header_kind(ParsedAuthorization& out, const SigningRequest
 
 ApiResult<void> parse_query_kind(ParsedAuthorization& out) {
   std::string_view values[6];
-  constexpr std::string_view names[6] = {"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date",
-                                         "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"};
+  constexpr std::string_view names[6] = {"X-Amz-Algorithm",     "X-Amz-Credential",
+                                         "X-Amz-Date",          "X-Amz-Expires",
+                                         "X-Amz-SignedHeaders", "X-Amz-Signature"};
   for (std::size_t i = 0; i < 6; ++i) {
     const std::string* value = find_query(out.query, names[i]);
     if (!value || count_query(out.query, names[i]) != 1) {
@@ -233,8 +237,9 @@ ApiResult<void> take_token(ParsedAuthorization& out, const SigningRequest& reque
   const Found header = find_header(request, "x-amz-security-token");
   const std::size_t in_query = count_query(out.query, "X-Amz-Security-Token");
   if (header.times + in_query > 1 || (in_query > 0 && out.kind != AuthKind::presigned)) {
-    return refuse(ApiError::invalid_request, "x-amz-security-token may be given once, where the "
-                                             "signature is");
+    return refuse(ApiError::invalid_request,
+                  "x-amz-security-token may be given once, where the "
+                  "signature is");
   }
   out.session_token = header.value;
   if (const std::string* value = find_query(out.query, "X-Amz-Security-Token")) {
@@ -316,14 +321,16 @@ ApiResult<ParsedAuthorization> parse_authorization(const SigningRequest& request
   const Found authorization = find_header(request, "authorization");
   const bool in_query = has_v4_query(out.query), old_query = has_v2_query(out.query);
   if (authorization.times + (in_query ? 1 : 0) + (old_query ? 1 : 0) > 1) {
-    return refuse(ApiError::invalid_argument, "Only one auth mechanism allowed; only the X-Amz-"
-                                              "Algorithm query parameter, Signature query string "
-                                              "parameter or the Authorization header should be "
-                                              "specified");
+    return refuse(ApiError::invalid_argument,
+                  "Only one auth mechanism allowed; only the X-Amz-"
+                  "Algorithm query parameter, Signature query string "
+                  "parameter or the Authorization header should be "
+                  "specified");
   }
   if (old_query) {
-    return refuse(ApiError::invalid_request, "The authorization mechanism you have provided is not "
-                                             "supported. Please use AWS4-HMAC-SHA256.");
+    return refuse(ApiError::invalid_request,
+                  "The authorization mechanism you have provided is not "
+                  "supported. Please use AWS4-HMAC-SHA256.");
   }
   if (authorization.times == 1) out.kind = AuthKind::header;
   if (in_query) out.kind = AuthKind::presigned;
@@ -332,12 +339,17 @@ ApiResult<ParsedAuthorization> parse_authorization(const SigningRequest& request
   if (auto done = take_token(out, request); !done) return std::unexpected(done.error());
   ApiResult<void> taken;
   switch (out.kind) {
-    case AuthKind::anonymous: break;
+    case AuthKind::anonymous:
+      break;
     case AuthKind::header:
       taken = parse_header_kind(out, request, authorization.value, body_hash);
       break;
-    case AuthKind::presigned: taken = parse_query_kind(out); break;
-    case AuthKind::post_policy: taken = refuse(ApiError::access_denied); break;
+    case AuthKind::presigned:
+      taken = parse_query_kind(out);
+      break;
+    case AuthKind::post_policy:
+      taken = refuse(ApiError::access_denied);
+      break;
   }
   if (taken) taken = judge_payload(out);
   if (!taken) return std::unexpected(taken.error());

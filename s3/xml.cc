@@ -38,8 +38,11 @@ class Converter {
           if (!convert(child, to.children.emplace_back(), depth + 1)) return false;
           break;
         case pugi::node_pcdata:
-        case pugi::node_cdata: to.text += child.value(); break;
-        default: break;
+        case pugi::node_cdata:
+          to.text += child.value();
+          break;
+        default:
+          break;
       }
     }
     return true;
@@ -64,8 +67,10 @@ pugi::xml_node only_root(const pugi::xml_document& document) {
         break;
       case pugi::node_declaration:
       case pugi::node_comment:
-      case pugi::node_pi: break;
-      default: return {};
+      case pugi::node_pi:
+        break;
+      default:
+        return {};
     }
   }
   return root;
@@ -75,17 +80,21 @@ pugi::xml_node only_root(const pugi::xml_document& document) {
 std::size_t sequence_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(0);
-  const std::size_t n = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3
-                        : lead < 0xf5 ? 4 : 0;
+  const std::size_t n = lead < 0x80   ? 1
+                        : lead < 0xc2 ? 0
+                        : lead < 0xe0 ? 2
+                        : lead < 0xf0 ? 3
+                        : lead < 0xf5 ? 4
+                                      : 0;
   if (n == 0 || text.size() < n) return 0;
   for (std::size_t i = 1; i < n; ++i) {
     if ((byte(i) & 0xc0) != 0x80) return 0;
   }
-  if (lead == 0xe0 && byte(1) < 0xa0) return 0;                          // overlong
-  if (lead == 0xed && byte(1) > 0x9f) return 0;                          // surrogate
-  if (lead == 0xf0 && byte(1) < 0x90) return 0;                          // overlong
-  if (lead == 0xf4 && byte(1) > 0x8f) return 0;                          // past U+10FFFF
-  if (lead == 0xef && byte(1) == 0xbf && byte(2) >= 0xbe) return 0;      // U+FFFE, U+FFFF
+  if (lead == 0xe0 && byte(1) < 0xa0) return 0;                      // overlong
+  if (lead == 0xed && byte(1) > 0x9f) return 0;                      // surrogate
+  if (lead == 0xf0 && byte(1) < 0x90) return 0;                      // overlong
+  if (lead == 0xf4 && byte(1) > 0x8f) return 0;                      // past U+10FFFF
+  if (lead == 0xef && byte(1) == 0xbf && byte(2) >= 0xbe) return 0;  // U+FFFE, U+FFFF
   return n;
 }
 
@@ -111,7 +120,8 @@ std::string_view XmlNode::value(std::string_view child_name) const {
 }
 
 ApiResult<XmlNode> read_xml(std::string_view text, std::string_view root, XmlLimits limits) {
-  if (text.size() > limits.bytes) return refuse(ApiError::malformed_xml, "the document is too large");
+  if (text.size() > limits.bytes)
+    return refuse(ApiError::malformed_xml, "the document is too large");
   // pugixml stops at NUL and expands no entities but XML's own five and character references.
   if (text.contains('\0')) return refuse(ApiError::malformed_xml);
   constexpr unsigned flags = pugi::parse_cdata | pugi::parse_escapes | pugi::parse_wconv_attribute |

@@ -1,5 +1,5 @@
-// XML as S3 needs it: a bounded reader without DTD or entities of its own, and a writer that escapes.
-// Values; any thread. XML 1.0; the S3 namespace is accepted and ignored on reading.
+// XML as S3 needs it: a bounded reader without DTD or entities of its own, and a writer that
+// escapes. Values; any thread. XML 1.0; the S3 namespace is accepted and ignored on reading.
 #pragma once
 
 #include <cstddef>

@@ -20,7 +20,7 @@ using boost::asio::awaitable;
 awaitable<bool> works_elsewhere_and_comes_home(BlockingPool& pool) {
   const auto home = std::this_thread::get_id();
   const auto away = co_await pool.run([] { return std::this_thread::get_id(); });
-  co_return away != home && std::this_thread::get_id() == home;
+  co_return away != home&& std::this_thread::get_id() == home;
 }
 
 TEST(BlockingPool, WorksOnItsThreadsAndResumesOnTheCallers) {

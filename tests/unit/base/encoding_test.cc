@@ -17,9 +17,13 @@ TEST(Hex, RoundTripsAndRefusesWhatIsNoHex) {
 }
 
 TEST(Base64, GivesTheVectorsOfRfc4648) {
-  const std::pair<const char*, const char*> vectors[] = {
-      {"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},        {"foo", "Zm9v"},
-      {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  const std::pair<const char*, const char*> vectors[] = {{"", ""},
+                                                         {"f", "Zg=="},
+                                                         {"fo", "Zm8="},
+                                                         {"foo", "Zm9v"},
+                                                         {"foob", "Zm9vYg=="},
+                                                         {"fooba", "Zm9vYmE="},
+                                                         {"foobar", "Zm9vYmFy"}};
   for (const auto& [text, encoded] : vectors) {
     EXPECT_EQ(to_base64(as_bytes(text)), encoded);
     EXPECT_EQ(from_base64(encoded), text);
@@ -47,7 +51,8 @@ TEST(Base64, DecodingIsStrict) {
 }
 
 TEST(Times, AreWrittenInTheThreeForms) {
-  const TimePoint time = std::chrono::sys_days(std::chrono::year(2026) / 11 / 22) + 4h + 31min + 34s + 123ms;
+  const TimePoint time =
+      std::chrono::sys_days(std::chrono::year(2026) / 11 / 22) + 4h + 31min + 34s + 123ms;
   EXPECT_EQ(to_rfc3339(time), "2026-11-22T04:31:34.123Z");
   EXPECT_EQ(to_http_date(time), "Sun, 22 Nov 2026 04:31:34 GMT");
   EXPECT_EQ(to_amz_date(time), "20261122T043134Z");
@@ -66,11 +71,11 @@ TEST(Times, Rfc3339TakesOffsetsAndFractions) {
 }
 
 TEST(Times, MalformedOnesAreRefused) {
-  for (const char* bad : {"", "2026-01-01", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z",
-                          "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z", "2026-01-01T00:00:00",
-                          "2026-01-01T00:00:00+1", "2026-01-01T00:00:00+01:60", "2026-01-01T00:00:00Zx",
-                          "2026-01-01T00:00:00.1234567890Z", "9999-01-01T00:00:00Z", "0001-01-01T00:00:00Z",
-                          "-026-01-01T00:00:00Z"}) {
+  for (const char* bad :
+       {"", "2026-01-01", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-01-01T24:00:00Z",
+        "2026-01-01T00:60:00Z", "2026-01-01T00:00:00", "2026-01-01T00:00:00+1",
+        "2026-01-01T00:00:00+01:60", "2026-01-01T00:00:00Zx", "2026-01-01T00:00:00.1234567890Z",
+        "9999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "-026-01-01T00:00:00Z"}) {
     EXPECT_FALSE(from_rfc3339(bad)) << bad;
   }
   for (const char* bad : {"", "Sun, 22 Foo 2026 04:31:34 GMT", "Sun, 22 Nov 2026 04:31:34 UTC",

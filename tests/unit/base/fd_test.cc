@@ -64,7 +64,7 @@ TEST(ReplaceFile, LeavesOldOrNewAndNothingBeside) {
   ASSERT_TRUE(replace_file(directory / "a", "one"));
   ASSERT_TRUE(replace_file(directory / "a", "two", 0640));
   EXPECT_EQ(*read_file(directory / "a"), "two");
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(::stat((directory / "a").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0640u);
   std::size_t entries = 0;

@@ -9,8 +9,8 @@
 namespace holdfast::s3 {
 namespace {
 
-constexpr Algorithm all[] = {Algorithm::crc32,  Algorithm::crc32c, Algorithm::crc64nvme,
-                             Algorithm::sha1,   Algorithm::sha256, Algorithm::md5,
+constexpr Algorithm all[] = {Algorithm::crc32,   Algorithm::crc32c, Algorithm::crc64nvme,
+                             Algorithm::sha1,    Algorithm::sha256, Algorithm::md5,
                              Algorithm::xxh3_128};
 
 std::string hex_of(Algorithm algorithm, std::string_view text) {
@@ -91,15 +91,17 @@ TEST(Checksum, CombinesOverPartsLargerThanFourGibibytes) {
     doubled = combine(Algorithm::crc64nvme, doubled, doubled, bytes);
     bytes *= 2;
   }
-  const auto left = combine(Algorithm::crc64nvme, combine(Algorithm::crc64nvme, run, doubled, bytes),
-                            run, 1 << 20);
-  const auto right = combine(Algorithm::crc64nvme, run,
-                             combine(Algorithm::crc64nvme, doubled, run, 1 << 20), bytes + (1 << 20));
+  const auto left = combine(Algorithm::crc64nvme,
+                            combine(Algorithm::crc64nvme, run, doubled, bytes), run, 1 << 20);
+  const auto right =
+      combine(Algorithm::crc64nvme, run, combine(Algorithm::crc64nvme, doubled, run, 1 << 20),
+              bytes + (1 << 20));
   EXPECT_EQ(left, right);
 }
 
 TEST(Checksum, CompositeIsTheDigestOfTheDigests) {
-  const std::vector<std::string> parts{digest_of(Algorithm::md5, "a"), digest_of(Algorithm::md5, "b")};
+  const std::vector<std::string> parts{digest_of(Algorithm::md5, "a"),
+                                       digest_of(Algorithm::md5, "b")};
   EXPECT_EQ(composite(Algorithm::md5, parts), digest_of(Algorithm::md5, parts[0] + parts[1]));
 }
 

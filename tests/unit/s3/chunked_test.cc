@@ -139,7 +139,8 @@ TEST(Chunked, DeclaredTrailersMustArriveAndOthersMustNot) {
   EXPECT_TRUE(run(seed, declared, body + "\r\n").error);
   EXPECT_TRUE(run(seed, {3, {}}, body + "x-amz-checksum-crc32:NSRBwg==\r\n\r\n").error);
   EXPECT_TRUE(run(seed, declared, body + "x-amz-meta-a:b\r\n\r\n").error);
-  EXPECT_TRUE(run(seed, declared, body + "x-amz-checksum-crc32:a\r\nx-amz-checksum-crc32:b\r\n\r\n").error);
+  EXPECT_TRUE(
+      run(seed, declared, body + "x-amz-checksum-crc32:a\r\nx-amz-checksum-crc32:b\r\n\r\n").error);
 }
 
 TEST(Chunked, SignedTrailersCannotBeLeftUnsigned) {
@@ -155,10 +156,10 @@ TEST(Chunked, SignedTrailersCannotBeLeftUnsigned) {
 TEST(Chunked, MalformedFramesAreRefused) {
   const auto seed = sample::unsigned_seed();
   for (const std::string& wire :
-       {"x\r\nabc\r\n0\r\n\r\n", "3\nabc\r\n0\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n", "3\r\nabc0\r\n\r\n",
-        "\r\n3\r\nabc\r\n0\r\n\r\n", "-3\r\nabc\r\n0\r\n\r\n", "0x3\r\nabc\r\n0\r\n\r\n",
-        "3;other=1\r\nabc\r\n0\r\n\r\n", "3\r\nabc\r\n0\r\nno colon\r\n\r\n",
-        "00000000000000003\r\nabc\r\n0\r\n\r\n"}) {
+       {"x\r\nabc\r\n0\r\n\r\n", "3\nabc\r\n0\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n",
+        "3\r\nabc0\r\n\r\n", "\r\n3\r\nabc\r\n0\r\n\r\n", "-3\r\nabc\r\n0\r\n\r\n",
+        "0x3\r\nabc\r\n0\r\n\r\n", "3;other=1\r\nabc\r\n0\r\n\r\n",
+        "3\r\nabc\r\n0\r\nno colon\r\n\r\n", "00000000000000003\r\nabc\r\n0\r\n\r\n"}) {
     EXPECT_TRUE(run(seed, {3, {}}, wire).error) << wire;
   }
   EXPECT_EQ(run(seed, {3, {}}, std::string(1 << 20, '1')).error, ApiError::invalid_request);
@@ -174,7 +175,8 @@ TEST(Chunked, AFailedDecoderStaysFailed) {
 
 TEST(Chunked, TheEncoderWritesWhatTheDecoderReadsAndCountsItRight) {
   const std::string data(10'000, 'q');
-  const std::vector<std::pair<std::string, std::string>> trailers{{"x-amz-checksum-crc32", "AAAAAA=="}};
+  const std::vector<std::pair<std::string, std::string>> trailers{
+      {"x-amz-checksum-crc32", "AAAAAA=="}};
   for (const std::size_t chunk : {1u, 999u, 5000u, 20'000u}) {
     std::string wire;
     for (std::string_view rest = data; !rest.empty();) {
@@ -187,7 +189,8 @@ TEST(Chunked, TheEncoderWritesWhatTheDecoderReadsAndCountsItRight) {
     wire += chunked_end(trailers);
     const std::vector<std::pair<std::string, std::size_t>> sizes{{"x-amz-checksum-crc32", 8}};
     EXPECT_EQ(wire.size(), chunked_length(data.size(), chunk, sizes));
-    const auto outcome = run(sample::unsigned_seed(), {data.size(), {"x-amz-checksum-crc32"}}, wire);
+    const auto outcome =
+        run(sample::unsigned_seed(), {data.size(), {"x-amz-checksum-crc32"}}, wire);
     EXPECT_FALSE(outcome.error);
     EXPECT_EQ(outcome.payload, data);
   }
@@ -198,7 +201,7 @@ TEST(Chunked, TrailerNamesAreBounded) {
             std::vector<std::string>{"x-amz-checksum-crc32"});
   EXPECT_TRUE(parse_trailer_names("")->empty());
   for (const std::string& bad : {std::string("a,,b"), std::string("a b"), std::string("a,A"),
-                                std::string(100, 'a'), std::string("a\r\nb")}) {
+                                 std::string(100, 'a'), std::string("a\r\nb")}) {
     EXPECT_FALSE(parse_trailer_names(bad)) << bad;
   }
 }

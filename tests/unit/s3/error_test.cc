@@ -29,14 +29,17 @@ TEST(ApiErrorTable, EveryErrorOfHoldfastHasAnAnswer) {
 }
 
 TEST(ApiErrorTable, ClientsReadBackWhatTheServerMeant) {
-  for (const ErrorCode code :
-       {ErrorCode::no_such_bucket, ErrorCode::no_such_key, ErrorCode::no_such_version,
-        ErrorCode::no_such_upload, ErrorCode::bucket_exists, ErrorCode::bucket_not_empty,
-        ErrorCode::invalid_range, ErrorCode::invalid_part, ErrorCode::invalid_part_order,
-        ErrorCode::entity_too_small, ErrorCode::entity_too_large, ErrorCode::incomplete_body,
-        ErrorCode::bad_digest, ErrorCode::precondition_failed, ErrorCode::not_modified,
-        ErrorCode::access_denied, ErrorCode::no_space, ErrorCode::throttled,
-        ErrorCode::quota_exceeded, ErrorCode::method_not_allowed, ErrorCode::not_supported}) {
+  for (const ErrorCode code : {ErrorCode::no_such_bucket,     ErrorCode::no_such_key,
+                               ErrorCode::no_such_version,    ErrorCode::no_such_upload,
+                               ErrorCode::bucket_exists,      ErrorCode::bucket_not_empty,
+                               ErrorCode::invalid_range,      ErrorCode::invalid_part,
+                               ErrorCode::invalid_part_order, ErrorCode::entity_too_small,
+                               ErrorCode::entity_too_large,   ErrorCode::incomplete_body,
+                               ErrorCode::bad_digest,         ErrorCode::precondition_failed,
+                               ErrorCode::not_modified,       ErrorCode::access_denied,
+                               ErrorCode::no_space,           ErrorCode::throttled,
+                               ErrorCode::quota_exceeded,     ErrorCode::method_not_allowed,
+                               ErrorCode::not_supported}) {
     const auto& info = describe(to_s3_error({code, ""}));
     EXPECT_EQ(to_error_code(info.code, info.status), code) << info.code;
   }
@@ -50,7 +53,8 @@ TEST(ApiErrorTable, StatusAloneIsEnoughForHead) {
 
 TEST(ErrorXml, EscapesAndIsReadByTheClientSide) {
   const std::pair<std::string_view, std::string_view> extras[] = {{"BucketName", "b"}};
-  const auto text = error_xml(ApiError::no_such_key, "no <\"key\"> & so", "/b/<k>\x01", "id-1", extras);
+  const auto text =
+      error_xml(ApiError::no_such_key, "no <\"key\"> & so", "/b/<k>\x01", "id-1", extras);
   EXPECT_EQ(text.find("<k>"), std::string::npos);
   EXPECT_NE(text.find("<BucketName>b</BucketName>"), std::string::npos);
   const auto read = parse_error(text);

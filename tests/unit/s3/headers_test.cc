@@ -81,8 +81,8 @@ TEST(TaggingHeader, RoundTripsAndIsBounded) {
 
 TEST(HeaderValues, NoLineBreaksPass) {
   EXPECT_TRUE(safe_header_value("attachment; filename=\"a.txt\""));
-  for (const std::string_view bad : {std::string_view("a\r\nSet-Cookie: b"), std::string_view("a\n"),
-                                     std::string_view("a\0", 2)}) {
+  for (const std::string_view bad : {std::string_view("a\r\nSet-Cookie: b"),
+                                     std::string_view("a\n"), std::string_view("a\0", 2)}) {
     EXPECT_FALSE(safe_header_value(bad));
   }
 }

@@ -27,7 +27,8 @@ TEST(HomeMtime, IsExactToTheNanosecond) {
 TEST(HomeMtime, ReadsWhatMobius3AndRcloneWrite) {
   EXPECT_EQ(decode_mtime("1577836800.25"), at(1'577'836'800'250'000'000));
   EXPECT_EQ(decode_mtime("1577836800.1234567891"), at(1'577'836'800'123'456'789));
-  for (const char* bad : {"", ".", "-", "abc", "1e9", "1.2.3", "--1", "99999999999999", " 1", "1.-5"}) {
+  for (const char* bad :
+       {"", ".", "-", "abc", "1e9", "1.2.3", "--1", "99999999999999", " 1", "1.-5"}) {
     EXPECT_FALSE(decode_mtime(bad)) << bad;
   }
 }
@@ -53,9 +54,13 @@ TEST(HomeAttributes, RoundTrip) {
 }
 
 TEST(HomeAttributes, BrokenValuesCountAsAbsent) {
-  const auto read = decode_attributes({{"mtime", "x"}, {"mode", "-1"}, {"holdfast-hash", "zz"},
-                                       {"holdfast-link", "a/b"}, {"holdfast-op", ""},
-                                       {"holdfast-xattr", "a=!!"}, {"other", "kept out"}});
+  const auto read = decode_attributes({{"mtime", "x"},
+                                       {"mode", "-1"},
+                                       {"holdfast-hash", "zz"},
+                                       {"holdfast-link", "a/b"},
+                                       {"holdfast-op", ""},
+                                       {"holdfast-xattr", "a=!!"},
+                                       {"other", "kept out"}});
   EXPECT_FALSE(read.mtime || read.mode || read.hash || read.link || read.operation);
   EXPECT_TRUE(read.xattrs.empty());
 }
@@ -67,7 +72,8 @@ TEST(HomeAttributes, MoreThanTwoKibibytesAreRefused) {
 }
 
 TEST(HomeKeys, MapOneToOne) {
-  for (const std::string& path : {"a", "a/b", "a b/ü", "\xff\xfe", "a\nb", "...", ".hidden", "a/.../b"}) {
+  for (const std::string& path :
+       {"a", "a/b", "a b/ü", "\xff\xfe", "a\nb", "...", ".hidden", "a/.../b"}) {
     for (const HomeKind kind : {HomeKind::file, HomeKind::directory}) {
       const HomeName name{path, kind};
       const auto key = key_of("alice/", name);

@@ -58,10 +58,10 @@ TEST(CompleteMessage, TakesTenThousandPartsAndNoMore) {
 }
 
 TEST(CompleteMessage, RefusesOddParts) {
-  for (const char* part : {"<PartNumber>0</PartNumber><ETag>e</ETag>",
-                           "<PartNumber>10001</PartNumber><ETag>e</ETag>",
-                           "<PartNumber>-1</PartNumber><ETag>e</ETag>", "<PartNumber>1</PartNumber>",
-                           "<ETag>e</ETag>"}) {
+  for (const char* part :
+       {"<PartNumber>0</PartNumber><ETag>e</ETag>", "<PartNumber>10001</PartNumber><ETag>e</ETag>",
+        "<PartNumber>-1</PartNumber><ETag>e</ETag>", "<PartNumber>1</PartNumber>",
+        "<ETag>e</ETag>"}) {
     const std::string body =
         std::string("<CompleteMultipartUpload><Part>") + part + "</Part></CompleteMultipartUpload>";
     EXPECT_FALSE(parse_complete_upload(body)) << part;
@@ -77,8 +77,8 @@ TEST(BucketMessages, RoundTrip) {
        {VersioningStatus::never, VersioningStatus::enabled, VersioningStatus::suspended}) {
     EXPECT_EQ(*parse_versioning(write_versioning(status)), status);
   }
-  EXPECT_FALSE(parse_versioning(
-      "<VersioningConfiguration><Status>on</Status></VersioningConfiguration>"));
+  EXPECT_FALSE(
+      parse_versioning("<VersioningConfiguration><Status>on</Status></VersioningConfiguration>"));
   EXPECT_TRUE(check_document("<CORSConfiguration/>", "CORSConfiguration"));
   EXPECT_FALSE(check_document("<CORSConfiguration>", "CORSConfiguration"));
   EXPECT_FALSE(check_document("<Other/>", "CORSConfiguration"));

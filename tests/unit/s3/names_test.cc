@@ -13,7 +13,8 @@ TEST(BucketNames, FollowTheRulesOfAws) {
        {std::string("ab"), std::string(64, 'a'), std::string("Abc"), std::string("a_b"),
         std::string("-abc"), std::string("abc-"), std::string(".abc"), std::string("a..b"),
         std::string("192.168.0.1"), std::string("xn--abc"), std::string("abc-s3alias"),
-        std::string("abc--ol-s3"), std::string("a/b"), std::string("a\0b", 3), std::string("ab\n")}) {
+        std::string("abc--ol-s3"), std::string("a/b"), std::string("a\0b", 3),
+        std::string("ab\n")}) {
     EXPECT_EQ(validate_bucket_name(bad).error().code, ErrorCode::invalid_name) << bad;
   }
   EXPECT_TRUE(validate_bucket_name(std::string(63, 'a')));
@@ -47,7 +48,8 @@ TEST(PercentEncoding, DecodesOnceAndStrictly) {
 TEST(Query, KeepsOrderAndTellsEmptyFromAbsent) {
   const auto query = parse_query("uploads&prefix=a%2Fb+c&x=&=y&&x=2");
   ASSERT_TRUE(query);
-  EXPECT_EQ(*query, (QueryParameters{{"uploads", ""}, {"prefix", "a/b c"}, {"x", ""}, {"", "y"}, {"x", "2"}}));
+  EXPECT_EQ(*query, (QueryParameters{
+                        {"uploads", ""}, {"prefix", "a/b c"}, {"x", ""}, {"", "y"}, {"x", "2"}}));
   EXPECT_EQ(*find_query(*query, "x"), "");
   EXPECT_EQ(find_query(*query, "X"), nullptr);
   EXPECT_TRUE(parse_query("")->empty());

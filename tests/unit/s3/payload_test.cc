@@ -64,12 +64,12 @@ TEST(Payload, UnsignedBodiesPassAsTheyAre) {
 }
 
 TEST(Payload, TheDocumentedUploadsAreDecoded) {
-  const auto plain = run(sample::verified_seed(streaming_payload), {66560, {}},
-                         sample::documented_body());
+  const auto plain =
+      run(sample::verified_seed(streaming_payload), {66560, {}}, sample::documented_body());
   EXPECT_EQ(plain.body.value(), std::string(66560, 'a'));
-  const auto trailer = run(sample::verified_seed(streaming_payload_trailer),
-                           {66560, {"x-amz-checksum-crc32c"}},
-                           sample::documented_trailer_body("\r\n"));
+  const auto trailer =
+      run(sample::verified_seed(streaming_payload_trailer), {66560, {"x-amz-checksum-crc32c"}},
+          sample::documented_trailer_body("\r\n"));
   EXPECT_EQ(trailer.body.value().size(), 66560u);
   ASSERT_TRUE(trailer.checksum);
   EXPECT_EQ(trailer.checksum->first, Algorithm::crc32c);
@@ -105,8 +105,9 @@ TEST(Payload, StreamingNeedsALengthAndKnownTrailers) {
             ApiError::invalid_request);
   EXPECT_EQ(run(VerifiedSignature{}, {3, {"x-amz-checksum-crc32"}}, "abc").failure,
             ApiError::invalid_request);
-  EXPECT_EQ(run(sample::verified_seed(streaming_payload), {3, {"x-amz-checksum-crc32"}}, "").failure,
-            ApiError::invalid_request);
+  EXPECT_EQ(
+      run(sample::verified_seed(streaming_payload), {3, {"x-amz-checksum-crc32"}}, "").failure,
+      ApiError::invalid_request);
 }
 
 }  // namespace

@@ -93,8 +93,8 @@ TEST(PostPolicy, ForgedOrPartialSignaturesAreRefused) {
   Form other_policy = signed_form();
   other_policy["policy"] = base64(R"({"expiration":"2030-01-01T00:00:00Z","conditions":[]})");
   EXPECT_EQ(judge(other_policy), ApiError::signature_does_not_match);
-  for (const char* field : {"policy", "x-amz-algorithm", "x-amz-credential", "x-amz-date",
-                            "x-amz-signature"}) {
+  for (const char* field :
+       {"policy", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"}) {
     Form form = signed_form();
     form.remove(field);
     EXPECT_EQ(judge(form), ApiError::invalid_argument) << field;
@@ -155,9 +155,9 @@ TEST(PostPolicy, TheLengthRangeHoldsAtBothEnds) {
   EXPECT_TRUE(check_post_length(*policy, 2, true));
   EXPECT_TRUE(check_post_length(*policy, 10, true));
   EXPECT_EQ(check_post_length(*policy, 11, false).error().error, ApiError::entity_too_large);
-  const auto two = parse_post_policy(base64(
-      R"({"expiration":"2030-01-01T00:00:00Z","conditions":[["content-length-range",0,9],)"
-      R"(["content-length-range",5,99]]})"));
+  const auto two = parse_post_policy(
+      base64(R"({"expiration":"2030-01-01T00:00:00Z","conditions":[["content-length-range",0,9],)"
+             R"(["content-length-range",5,99]]})"));
   EXPECT_EQ(two->min_bytes, 5u);
   EXPECT_EQ(two->max_bytes, 9u);
 }
@@ -175,7 +175,8 @@ TEST(PostPolicy, MalformedDocumentsAreRefused) {
         R"({"expiration":"2030-01-01T00:00:00Z","conditions":[{"a":1}]})",
         R"({"expiration":"2030-01-01T00:00:00Z","conditions":[["content-length-range",9,1]]})",
         R"({"expiration":"2030-01-01T00:00:00Z","conditions":[["content-length-range",-1,1]]})"}) {
-    EXPECT_EQ(parse_post_policy(base64(bad)).error().error, ApiError::invalid_policy_document) << bad;
+    EXPECT_EQ(parse_post_policy(base64(bad)).error().error, ApiError::invalid_policy_document)
+        << bad;
   }
   EXPECT_FALSE(parse_post_policy("not base64!"));
   EXPECT_FALSE(parse_post_policy(base64(std::string(1000, '['))));

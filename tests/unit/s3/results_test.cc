@@ -71,8 +71,10 @@ TEST(ListResults, PlusMeansSpaceInOtherStoresEncoding) {
 }
 
 TEST(ListResults, ARowWithoutSizeIsNoEmptyObject) {
-  EXPECT_FALSE(parse_list("<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>"));
-  EXPECT_FALSE(parse_list("<ListBucketResult><Contents><Size>1</Size></Contents></ListBucketResult>"));
+  EXPECT_FALSE(
+      parse_list("<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>"));
+  EXPECT_FALSE(
+      parse_list("<ListBucketResult><Contents><Size>1</Size></Contents></ListBucketResult>"));
   EXPECT_FALSE(parse_list("<ListBucketResult>"));
   EXPECT_FALSE(parse_list("<html><body>sign in</body></html>"));
 }

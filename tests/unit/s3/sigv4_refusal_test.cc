@@ -145,7 +145,8 @@ TEST(SigV4Refusal, PartialAndDoubledQueryCredentials) {
 }
 
 TEST(SigV4Refusal, OtherSchemes) {
-  for (const char* scheme : {"AWS AKIA:abc", "Bearer abc", "Basic abc", "AWS4-ECDSA-P256-SHA256 a", ""}) {
+  for (const char* scheme :
+       {"AWS AKIA:abc", "Bearer abc", "Basic abc", "AWS4-ECDSA-P256-SHA256 a", ""}) {
     Message message;
     message.add("Authorization", scheme);
     EXPECT_EQ(error_of(message), ApiError::invalid_request) << scheme;
@@ -168,9 +169,9 @@ TEST(SigV4Refusal, MalformedAuthorizationHeaders) {
   EXPECT_EQ(with("/s3/", "/iam/"), malformed);
   EXPECT_EQ(with("/s3/", "/s3/s3/"), malformed);
   EXPECT_EQ(with("aws4_request", "aws2_request"), malformed);
-  EXPECT_EQ(with("host;", "x;host;"), malformed);      // not sorted
-  EXPECT_EQ(with("host;", "host;host;"), malformed);   // doubled
-  EXPECT_EQ(with("host;", "Host;"), malformed);        // upper case
+  EXPECT_EQ(with("host;", "x;host;"), malformed);     // not sorted
+  EXPECT_EQ(with("host;", "host;host;"), malformed);  // doubled
+  EXPECT_EQ(with("host;", "Host;"), malformed);       // upper case
   EXPECT_EQ(with("Signature=", "Signature=z"), malformed);
   EXPECT_EQ(with(",Signature=", ",Signature=,Signature="), malformed);
   EXPECT_EQ(with("Credential=", "Credential=a,Credential="), malformed);

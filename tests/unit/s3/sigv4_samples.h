@@ -74,7 +74,8 @@ inline Message chunked_message(std::string_view payload_word) {
                      {"Content-Encoding", "aws-chunked"},
                      {"x-amz-decoded-content-length", "66560"}};
   if (payload_word == streaming_payload) message.add("Content-Length", "66824");
-  if (payload_word == streaming_payload_trailer) message.add("x-amz-trailer", "x-amz-checksum-crc32c");
+  if (payload_word == streaming_payload_trailer)
+    message.add("x-amz-trailer", "x-amz-checksum-crc32c");
   return message;
 }
 

@@ -79,8 +79,9 @@ TEST(SigV4, DerivesTheDocumentedSigningKey) {
 
 TEST(SigV4, HmacMatchesRfc4231) {
   const std::string key(131, '\xaa');  // longer than a block
-  EXPECT_EQ(to_hex(hmac_sha256(as_bytes(key), "Test Using Larger Than Block-Size Key - Hash Key First")),
-            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+  EXPECT_EQ(
+      to_hex(hmac_sha256(as_bytes(key), "Test Using Larger Than Block-Size Key - Hash Key First")),
+      "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
   EXPECT_EQ(to_hex(hmac_sha256(as_bytes("Jefe"), "what do ya want for nothing?")),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
@@ -119,7 +120,8 @@ TEST(SigV4, OneDecodedPathHoweverItIsWritten) {
     message.path = same;
     EXPECT_TRUE(sample::judge(message, sample::verify_at(sample::now))) << same;
   }
-  for (const char* other : {"/bucket/a%252Fb%20c+d~e", "/bucket/a/b+c+d~e", "/bucket//a/b%20c+d~e"}) {
+  for (const char* other :
+       {"/bucket/a%252Fb%20c+d~e", "/bucket/a/b+c+d~e", "/bucket//a/b%20c+d~e"}) {
     message.path = other;
     EXPECT_FALSE(sample::judge(message, sample::verify_at(sample::now))) << other;
   }
@@ -152,7 +154,8 @@ TEST(SigV4, AcceptsADateHeaderInPlaceOfXAmzDate) {
   const std::vector<std::string> names{"date", "host", "x-amz-content-sha256"};
   const std::string scope = "20130524/us-east-1/s3/aws4_request";
   const auto canonical = canonical_request(message.view(), {}, names, empty_sha256_hex);
-  const auto key = derive_signing_key(sample::credentials.secret_key, {"20130524", "us-east-1", "s3"});
+  const auto key =
+      derive_signing_key(sample::credentials.secret_key, {"20130524", "us-east-1", "s3"});
   message.add("Authorization",
               "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/" + scope +
                   ", SignedHeaders=date;host;x-amz-content-sha256, Signature=" +

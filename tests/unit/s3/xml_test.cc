@@ -6,8 +6,10 @@ namespace holdfast::s3 {
 namespace {
 
 TEST(XmlReader, ReadsElementsTextAndCharacterReferences) {
-  const auto root = read_xml("<?xml version=\"1.0\"?><n:A xmlns:n=\"x\"><B>1 &amp; &#x1;<![CDATA[<]]></B>"
-                             "<C> </C><D a=\"v\"/></n:A>\n", "A");
+  const auto root = read_xml(
+      "<?xml version=\"1.0\"?><n:A xmlns:n=\"x\"><B>1 &amp; &#x1;<![CDATA[<]]></B>"
+      "<C> </C><D a=\"v\"/></n:A>\n",
+      "A");
   ASSERT_TRUE(root);
   EXPECT_EQ(root->value("B"), "1 & \x01<");
   EXPECT_EQ(root->value("C"), " ");
