@@ -88,8 +88,8 @@ void CurlLoop::set_timer(long milliseconds) {
 
 curl_socket_t CurlLoop::on_open(void* self, curlsocktype, curl_sockaddr* address) {
   auto* loop = static_cast<CurlLoop*>(self);
-  const int fd =
-      ::socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+  const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                          address->protocol);
   if (fd < 0) return CURL_SOCKET_BAD;
   try {
     loop->watches_[fd] = std::make_shared<Watch>(loop->executor_, fd, true);

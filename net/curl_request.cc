@@ -101,19 +101,30 @@ Error error_from_curl(CURLcode code, const char* detail, std::string_view url) {
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_FAIL_REWIND:
-    case CURLE_SSL_CONNECT_ERROR: kind = ErrorCode::unavailable; break;
-    case CURLE_PARTIAL_FILE: kind = ErrorCode::incomplete_body; break;
-    case CURLE_OPERATION_TIMEDOUT: kind = ErrorCode::timed_out; break;
+    case CURLE_SSL_CONNECT_ERROR:
+      kind = ErrorCode::unavailable;
+      break;
+    case CURLE_PARTIAL_FILE:
+      kind = ErrorCode::incomplete_body;
+      break;
+    case CURLE_OPERATION_TIMEDOUT:
+      kind = ErrorCode::timed_out;
+      break;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: kind = ErrorCode::invalid_argument; break;
-    case CURLE_WEIRD_SERVER_REPLY: kind = ErrorCode::malformed; break;
-    default: break;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      kind = ErrorCode::invalid_argument;
+      break;
+    case CURLE_WEIRD_SERVER_REPLY:
+      kind = ErrorCode::malformed;
+      break;
+    default:
+      break;
   }
   // A query may hold a signature: never in a message.
   const auto place = url.substr(0, url.find('?'));
-  return Error{kind, fmt::format("request to {}: {}", log_field(place),
-                                 detail != nullptr && *detail != '\0' ? detail
-                                                                      : curl_easy_strerror(code))};
+  return Error{
+      kind, fmt::format("request to {}: {}", log_field(place),
+                        detail != nullptr && *detail != '\0' ? detail : curl_easy_strerror(code))};
 }
 
 }  // namespace holdfast::net

@@ -237,8 +237,9 @@ asio::awaitable<Result<void>> CurlTransfer::wait_for_head() {
     // While our own reader is slow the server is not to blame.
     if (upload_open() && upload_paused_) progress_ = Clock::now();
     const bool sending = uploading_ && !(upload_ended_ && upload_.empty());
-    const auto limit = sending ? request_.stall_timeout
-                               : request_.head_timeout + (added_ ? milliseconds(0) : milliseconds(1));
+    const auto limit = sending
+                           ? request_.stall_timeout
+                           : request_.head_timeout + (added_ ? milliseconds(0) : milliseconds(1));
     const auto left = until(progress_ + limit);
     if (left.count() <= 0) {
       abort(Error{ErrorCode::timed_out,

@@ -36,8 +36,7 @@ std::span<std::byte> InputBuffer::prepare(std::size_t wanted) {
     data_ = std::move(bigger);
     capacity_ = grown;
   }
-  return std::as_writable_bytes(
-      std::span(data_.get() + end_, std::min(wanted, capacity_ - end_)));
+  return std::as_writable_bytes(std::span(data_.get() + end_, std::min(wanted, capacity_ - end_)));
 }
 
 std::string InputBuffer::take() {
@@ -66,10 +65,14 @@ std::optional<std::uint64_t> FramedReader::size() const {
 
 bool FramedReader::done() const {
   switch (framing_.kind) {
-    case Framing::Kind::none: return true;
-    case Framing::Kind::length: return left_ == 0;
-    case Framing::Kind::chunked: return decoder_.done();
-    case Framing::Kind::until_close: return ended_;
+    case Framing::Kind::none:
+      return true;
+    case Framing::Kind::length:
+      return left_ == 0;
+    case Framing::Kind::chunked:
+      return decoder_.done();
+    case Framing::Kind::until_close:
+      return ended_;
   }
   return true;
 }
@@ -105,8 +108,7 @@ asio::awaitable<Result<std::size_t>> FramedReader::read_plain(std::span<std::byt
 
 asio::awaitable<Result<std::size_t>> FramedReader::read_chunked(std::span<std::byte> out) {
   while (!decoder_.done()) {
-    if (buffer_.empty() && decoder_.left_in_chunk() >= direct_bytes &&
-        out.size() >= direct_bytes) {
+    if (buffer_.empty() && decoder_.left_in_chunk() >= direct_bytes && out.size() >= direct_bytes) {
       const auto want = std::min<std::uint64_t>(out.size(), decoder_.left_in_chunk());
       auto got = co_await connection_.read(out.first(want));
       if (!got) co_return got;

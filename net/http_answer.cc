@@ -1,6 +1,5 @@
 #include "net/http_answer.h"
 
-
 #include <fmt/format.h>
 
 #include <chrono>
@@ -21,11 +20,16 @@ void append_number(std::string& out, std::uint64_t number) {
 
 bool is_framing_field(std::string_view name) {
   switch (name.size()) {
-    case 4: return equal_ignoring_case(name, "date");
-    case 10: return equal_ignoring_case(name, "connection");
-    case 14: return equal_ignoring_case(name, "content-length");
-    case 17: return equal_ignoring_case(name, "transfer-encoding");
-    default: return false;
+    case 4:
+      return equal_ignoring_case(name, "date");
+    case 10:
+      return equal_ignoring_case(name, "connection");
+    case 14:
+      return equal_ignoring_case(name, "content-length");
+    case 17:
+      return equal_ignoring_case(name, "transfer-encoding");
+    default:
+      return false;
   }
 }
 
@@ -44,7 +48,8 @@ Result<void> write_answer_head(const ResponseHead& head, const AnswerFrame& fram
   for (const auto& [name, value] : head.headers.items()) {
     if (is_framing_field(name)) continue;
     if (!is_token(name) || !is_field_value(value)) {
-      return fail(ErrorCode::internal, "answer: the header {} is unfit to be sent", log_field(name));
+      return fail(ErrorCode::internal, "answer: the header {} is unfit to be sent",
+                  log_field(name));
     }
     out += "\r\n";
     out += name;

@@ -97,7 +97,8 @@ asio::awaitable<Result<ClientResponse>> HttpClient::send(ClientRequest request) 
     auto& transfer = slot->begin(std::move(request));
     if (auto started = transfer.start(); !started) co_return std::unexpected(started.error());
     auto headed = co_await transfer.run_to_head();
-    if (auto now = co_await asio::this_coro::cancellation_state; now.cancelled() != asio::cancellation_type::none) {
+    if (auto now = co_await asio::this_coro::cancellation_state;
+        now.cancelled() != asio::cancellation_type::none) {
       co_return fail(ErrorCode::cancelled, "the request was cancelled");
     }
     if (!headed) co_return std::unexpected(headed.error());

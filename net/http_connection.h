@@ -27,8 +27,8 @@ struct ServerShared {
   Handler handler;
   std::optional<boost::asio::ssl::context> tls;
   std::atomic<std::size_t> connections{0};
-  std::atomic<bool> full{false};          // the acceptor waits for room
-  std::function<void()> on_room;          // wakes it; thread-safe
+  std::atomic<bool> full{false};  // the acceptor waits for room
+  std::function<void()> on_room;  // wakes it; thread-safe
 };
 
 class Connection;

@@ -105,7 +105,8 @@ HeadResult<void> note_field(Fields& fields, std::string_view name, std::string_v
       }
       fields.has_transfer_encoding = true;
       break;
-    default: break;
+    default:
+      break;
   }
   return {};
 }
@@ -182,8 +183,8 @@ HeadResult<void> parse_request_line(std::string_view line, ParsedRequest& reques
 
 HeadResult<std::optional<std::size_t>> HeadScanner::scan(std::string_view bytes) {
   while (seen_ < bytes.size()) {
-    const auto* found = static_cast<const char*>(
-        std::memchr(bytes.data() + seen_, '\n', bytes.size() - seen_));
+    const auto* found =
+        static_cast<const char*>(std::memchr(bytes.data() + seen_, '\n', bytes.size() - seen_));
     if (found == nullptr) {
       seen_ = bytes.size();
       break;
@@ -228,8 +229,8 @@ HeadResult<ParsedRequest> parse_request_head(std::string_view head) {
   if (const auto expect = request.head.headers.get("Expect"); !expect.empty()) {
     if (!equal_ignoring_case(expect, "100-continue")) return refuse(417, "an unknown expectation");
     request.expect_continue =
-        request.minor == 1 && (request.framing.kind == Framing::Kind::chunked ||
-                               request.framing.length > 0);
+        request.minor == 1 &&
+        (request.framing.kind == Framing::Kind::chunked || request.framing.length > 0);
   }
   return request;
 }

@@ -151,15 +151,14 @@ asio::awaitable<Result<void>> ServerExchange::send_stream(BodyReader& body,
   return send_chunked(body);
 }
 
-asio::awaitable<Result<void>> ServerExchange::send_counted(BodyReader& body,
-                                                           std::uint64_t length) {
+asio::awaitable<Result<void>> ServerExchange::send_counted(BodyReader& body, std::uint64_t length) {
   auto& transport = *connection_.transport_;
   std::string_view head = connection_.head_out_;
   std::vector<std::byte> chunk(std::clamp<std::uint64_t>(length, 1, stream_step));
   // The first bytes ride with the head.
   while (length > 0) {
-    auto got = co_await body.read(
-        std::span(chunk).first(std::min<std::uint64_t>(chunk.size(), length)));
+    auto got =
+        co_await body.read(std::span(chunk).first(std::min<std::uint64_t>(chunk.size(), length)));
     if (!got) co_return std::unexpected(got.error());
     if (*got == 0) {
       co_return fail(ErrorCode::incomplete_body, "answer: the body ended {} bytes early", length);

@@ -38,16 +38,15 @@ asio::awaitable<Result<tcp::socket>> open_socket(std::string host, std::uint16_t
     endpoints.emplace_back(address, port);
   } else {
     tcp::resolver resolver(executor);
-    auto found = co_await resolver.async_resolve(
-        host, std::to_string(port), asio::redirect_error(asio::use_awaitable, error));
+    auto found = co_await resolver.async_resolve(host, std::to_string(port),
+                                                 asio::redirect_error(asio::use_awaitable, error));
     if (error) {
       co_return fail(ErrorCode::invalid_argument, "resolve {}: {}", host, error.message());
     }
     for (const auto& entry : found) endpoints.push_back(entry.endpoint());
   }
   tcp::socket socket(executor);
-  co_await asio::async_connect(socket, endpoints,
-                               asio::redirect_error(asio::use_awaitable, error));
+  co_await asio::async_connect(socket, endpoints, asio::redirect_error(asio::use_awaitable, error));
   if (error) {
     co_return fail(ErrorCode::unavailable, "connect to {}:{}: {}", host, port, error.message());
   }
@@ -57,8 +56,7 @@ asio::awaitable<Result<tcp::socket>> open_socket(std::string host, std::uint16_t
 
 asio::awaitable<Result<std::unique_ptr<Transport>>> open_transport(ConnectTarget target) {
   using namespace asio::experimental::awaitable_operators;
-  auto outcome =
-      co_await (open_socket(target.host, target.port) || sleep_for(target.deadline));
+  auto outcome = co_await (open_socket(target.host, target.port) || sleep_for(target.deadline));
   if (outcome.index() == 1) {
     co_return fail(ErrorCode::timed_out, "connect to {}:{}: no answer in {} ms", target.host,
                    target.port, target.deadline.count());
@@ -172,8 +170,8 @@ struct StreamClient::State {
 StreamClient::StreamClient(std::unique_ptr<State> state) : state_(std::move(state)) {}
 StreamClient::~StreamClient() = default;
 
-asio::awaitable<Result<std::unique_ptr<StreamClient>>> StreamClient::connect(
-    ConnectTarget target, Timeouts timeouts) {
+asio::awaitable<Result<std::unique_ptr<StreamClient>>> StreamClient::connect(ConnectTarget target,
+                                                                             Timeouts timeouts) {
   auto transport = co_await open_transport(std::move(target));
   if (!transport) co_return std::unexpected(transport.error());
   auto state = std::make_unique<State>();
@@ -209,8 +207,8 @@ asio::awaitable<Result<void>> StreamClient::send(RequestHead head, Framing frami
       co_return fail(ErrorCode::incomplete_body, "request body ended {} bytes early", left);
     }
     const std::string size = chunked ? fmt::format("{:x}\r\n", *got) : std::string();
-    const std::array<std::string_view, 4> parts{
-        lead, size, as_text(std::span(chunk).first(*got)), chunked ? "\r\n" : ""};
+    const std::array<std::string_view, 4> parts{lead, size, as_text(std::span(chunk).first(*got)),
+                                                chunked ? "\r\n" : ""};
     if (auto sent = co_await transport.write_parts(parts); !sent) co_return sent;
     lead = {};
     left -= chunked ? 0 : *got;

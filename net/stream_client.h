@@ -47,8 +47,8 @@ class StreamClient {
     std::chrono::milliseconds stall{60'000};  // without progress of a body; zero: none
   };
 
-  static boost::asio::awaitable<Result<std::unique_ptr<StreamClient>>> connect(
-      ConnectTarget target, Timeouts timeouts);
+  static boost::asio::awaitable<Result<std::unique_ptr<StreamClient>>> connect(ConnectTarget target,
+                                                                               Timeouts timeouts);
   ~StreamClient();
 
   // `body` may be null when framing is none. Sends the head, then all of the body.

@@ -53,9 +53,8 @@ class PlainTransport final : public Transport {
     if (auto ok = usable(); !ok) co_return std::unexpected(ok.error());
     begin_wait();
     error_code error;
-    const std::size_t got =
-        co_await socket_.async_read_some(asio::buffer(out.data(), out.size()),
-                                         asio::redirect_error(asio::use_awaitable, error));
+    const std::size_t got = co_await socket_.async_read_some(
+        asio::buffer(out.data(), out.size()), asio::redirect_error(asio::use_awaitable, error));
     if (auto ok = end_wait(error, "read from the peer"); !ok) {
       if (error == asio::error::eof) co_return 0;
       co_return std::unexpected(ok.error());
@@ -139,8 +138,7 @@ class PlainTransport final : public Transport {
     std::uint64_t left = extent.length;
     while (left > 0) {
       const auto step = static_cast<std::size_t>(std::min<std::uint64_t>(left, sendfile_step));
-      const ssize_t sent =
-          ::sendfile(socket_.native_handle(), extent.file->get(), &offset, step);
+      const ssize_t sent = ::sendfile(socket_.native_handle(), extent.file->get(), &offset, step);
       if (sent < 0 && errno == EINTR) continue;
       if (sent < 0 && errno == EAGAIN) {
         if (auto ready = co_await wait_writable(); !ready) co_return ready;
@@ -187,9 +185,8 @@ class TlsTransport final : public Transport {
     if (auto ok = usable(); !ok) co_return std::unexpected(ok.error());
     begin_wait();
     error_code error;
-    const std::size_t got =
-        co_await stream_.async_read_some(asio::buffer(out.data(), out.size()),
-                                         asio::redirect_error(asio::use_awaitable, error));
+    const std::size_t got = co_await stream_.async_read_some(
+        asio::buffer(out.data(), out.size()), asio::redirect_error(asio::use_awaitable, error));
     if (auto ok = end_wait(error, "read from the peer"); !ok) {
       // A cut without close_notify is told apart by the message's own framing.
       if (error == asio::error::eof || error == asio::ssl::error::stream_truncated) co_return 0;
@@ -247,9 +244,8 @@ class TlsTransport final : public Transport {
       if (auto ok = usable(); !ok) co_return ok;
       begin_wait();
       error_code error;
-      const std::size_t sent =
-          co_await stream_.async_write_some(asio::buffer(data.data(), data.size()),
-                                            asio::redirect_error(asio::use_awaitable, error));
+      const std::size_t sent = co_await stream_.async_write_some(
+          asio::buffer(data.data(), data.size()), asio::redirect_error(asio::use_awaitable, error));
       if (auto ok = end_wait(error, "write to the peer"); !ok) co_return ok;
       data.remove_prefix(sent);
     }

@@ -36,12 +36,12 @@ TEST(ChunkDecoder, DecodesHoweverTheBytesArrive) {
 }
 
 TEST(ChunkDecoder, RefusesWhatIsNotExactlyChunked) {
-  for (const std::string_view coded : {
-           "5\nhello\r\n0\r\n\r\n", "5\r\nhello\n0\r\n\r\n", "5\r\nhello0\r\n\r\n",
-           "5\r\nhelloX\r\n0\r\n\r\n", "\r\n0\r\n\r\n", "x\r\n\r\n", "0x5\r\nhello\r\n0\r\n\r\n",
-           "-5\r\nhello\r\n0\r\n\r\n", " 5\r\nhello\r\n0\r\n\r\n", "5 \r\nhello\r\n0\r\n\r\n",
-           "5\r\r\nhello\r\n0\r\n\r\n", "10000000000000000\r\n", "5;\x01\r\nhello\r\n0\r\n\r\n",
-           "0\r\nno colon\r\n\r\n", "0\r\n fold: x\r\n\r\n", "0\r\nA: b\n\r\n"}) {
+  for (const std::string_view coded :
+       {"5\nhello\r\n0\r\n\r\n", "5\r\nhello\n0\r\n\r\n", "5\r\nhello0\r\n\r\n",
+        "5\r\nhelloX\r\n0\r\n\r\n", "\r\n0\r\n\r\n", "x\r\n\r\n", "0x5\r\nhello\r\n0\r\n\r\n",
+        "-5\r\nhello\r\n0\r\n\r\n", " 5\r\nhello\r\n0\r\n\r\n", "5 \r\nhello\r\n0\r\n\r\n",
+        "5\r\r\nhello\r\n0\r\n\r\n", "10000000000000000\r\n", "5;\x01\r\nhello\r\n0\r\n\r\n",
+        "0\r\nno colon\r\n\r\n", "0\r\n fold: x\r\n\r\n", "0\r\nA: b\n\r\n"}) {
     EXPECT_FALSE(decode(coded, coded.size(), nullptr)) << coded;
     EXPECT_FALSE(decode(coded, 1, nullptr)) << coded;
   }

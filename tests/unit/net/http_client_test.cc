@@ -94,8 +94,7 @@ TEST_F(ClientTest, SendsTargetMethodAndHeadersAsGivenAndNothingMore) {
     EXPECT_EQ(response->headers.all("x-two").size(), 2u);
     EXPECT_TRUE(response->headers.has("X-Empty"));
     auto body = co_await read_all(*response->body, 10'000);
-    EXPECT_EQ(*body,
-              "DELETE /a/../b//%2f?x=%20&y\nHost=bucket.example\nX-MiXed=v\nX-Nothing=");
+    EXPECT_EQ(*body, "DELETE /a/../b//%2f?x=%20&y\nHost=bucket.example\nX-MiXed=v\nX-Nothing=");
   });
 }
 
@@ -360,8 +359,8 @@ TEST_F(ClientTest, SpeaksOverUnixSockets) {
       seen.append(chunk, static_cast<std::size_t>(got));
     }
     const auto line = seen.substr(0, seen.find("\r\n"));
-    const auto answer = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(line.size()) +
-                        "\r\n\r\n" + line;
+    const auto answer =
+        "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(line.size()) + "\r\n\r\n" + line;
     (void)!::write(peer.get(), answer.data(), answer.size());
   });
   run(pool_, [](std::string p) -> asio::awaitable<void> {

@@ -38,7 +38,10 @@ TEST(ParseRequestHead, RefusesShapesThatTwoReadersCouldReadDifferently) {
       {"chunked twice in one", with("Transfer-Encoding: chunked, chunked"), 400},
       {"chunked twice", with("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"), 400},
       {"xchunked", with("Transfer-Encoding: xchunked"), 400},
-      {"chunked with vertical tab", with("Transfer-Encoding: \x0b" "chunked"), 400},
+      {"chunked with vertical tab",
+       with("Transfer-Encoding: \x0b"
+            "chunked"),
+       400},
       {"empty coding", with("Transfer-Encoding:"), 400},
       {"name with space", with("Transfer-Encoding : chunked"), 400},
       {"length twice, equal", with("Content-Length: 3\r\nContent-Length: 3"), 400},

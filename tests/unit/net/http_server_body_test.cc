@@ -47,8 +47,10 @@ Extents make_extents() {
   const auto first = pattern(40u << 20, 1);
   const auto second = pattern(20u << 20, 2);
   Extents extents{temporary_file(first), temporary_file(second), {}, {}};
-  extents.list = {{extents.a, 12'345, 30u << 20}, {extents.b, 7, 1},
-                  {extents.b, 0, 19u << 20},      {extents.a, 0, 4096}};
+  extents.list = {{extents.a, 12'345, 30u << 20},
+                  {extents.b, 7, 1},
+                  {extents.b, 0, 19u << 20},
+                  {extents.a, 0, 4096}};
   extents.expected = first.substr(12'345, 30u << 20) + second.substr(7, 1) +
                      second.substr(0, 19u << 20) + first.substr(0, 4096);
   return extents;
@@ -148,7 +150,8 @@ TEST_F(ServerTest, ASmallUnreadBodyIsDrainedAndALargeOneEndsTheConnection) {
   RawClient small(port());
   small.send("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n" + pattern(100'000));
   EXPECT_EQ(small.read_answer().body, "ok");
-  small.send("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+  small.send(
+      "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
   EXPECT_EQ(small.read_answer().body, "ok");
   small.send(get);
   EXPECT_EQ(small.read_answer().body, "ok");

@@ -43,7 +43,8 @@ TEST_F(ServerTest, AnswersPipelinedRequestsInOrderWithTheirBodies) {
   RawClient client(port());
   client.send(
       "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
-      "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n"
+      "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n2\r\nde\r\n1\r\nf\r\n0\r\n\r\n"
       "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nConnection: close\r\n\r\nghi"
       "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nxyz");
   EXPECT_EQ(client.read_answer().body, "abc");
@@ -64,8 +65,8 @@ TEST_F(ServerTest, SmugglingShapesAreAnsweredOnceAndTheConnectionEnds) {
   for (const std::string fields :
        {"Host: h\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "Host: h\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
-        "Host: h\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
-        "Host: h\r\nHost: g\r\n\r\n", "Host: h\nA: b\r\n\r\n", "Host: h\r\nA: b\r\n c\r\n\r\n",
+        "Host: h\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n", "Host: h\r\nHost: g\r\n\r\n",
+        "Host: h\nA: b\r\n\r\n", "Host: h\r\nA: b\r\n c\r\n\r\n",
         "Host: h\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n"}) {
     RawClient client(port());
     client.send("PUT / HTTP/1.1\r\n" + fields + next);
@@ -107,7 +108,8 @@ TEST_F(ServerTest, SendsContinueOnlyWhenTheBodyIsRead) {
     }
     return echo_body(exchange);
   });
-  const std::string tail = " HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+  const std::string tail =
+      " HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
   RawClient read(port());
   read.send("PUT /read" + tail);
   EXPECT_EQ(read.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
@@ -265,8 +267,8 @@ TEST_F(ServerTest, StopLetsARequestFinishAndClosesIdleConnections) {
   RawClient busy(port());
   busy.send("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n");
   ASSERT_TRUE(entered.wait());
-  auto stopped = asio::co_spawn(pool_.at(1), server_->stop(std::chrono::seconds(20)),
-                                asio::use_future);
+  auto stopped =
+      asio::co_spawn(pool_.at(1), server_->stop(std::chrono::seconds(20)), asio::use_future);
   EXPECT_TRUE(idle.ended());
   busy.send("abc");
   const auto answer = busy.read_answer();

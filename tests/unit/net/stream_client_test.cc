@@ -10,7 +10,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-ConnectTarget target(std::uint16_t port) { return ConnectTarget{"127.0.0.1", port, milliseconds(2'000)}; }
+ConnectTarget target(std::uint16_t port) {
+  return ConnectTarget{"127.0.0.1", port, milliseconds(2'000)};
+}
 
 RequestHead request_head(std::string method, std::string path) {
   RequestHead head{std::move(method), std::move(path), {}};
@@ -78,8 +80,8 @@ TEST_F(ServerTest, StreamClientTimesOutAndRefusesMalformedAnswers) {
   serve([](Exchange& exchange) -> asio::awaitable<void> {
     auto raw = exchange.take_over();
     if (exchange.request().target == "/silent") co_await sleep_for(std::chrono::hours(1));
-    (void)co_await raw->write(std::as_bytes(
-        std::span(std::string_view("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"))));
+    (void)co_await raw->write(std::as_bytes(std::span(
+        std::string_view("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"))));
     raw->close();
   });
   run(pool_, [](std::uint16_t p) -> asio::awaitable<void> {
@@ -143,9 +145,8 @@ class RelayTest : public ServerTest {
   void SetUp() override {
     serve(upgrade_echo);
     state_.upstream = port();
-    auto proxy = HttpServer::listen(pool_, {}, [this](Exchange& exchange) {
-      return proxy_upgrade(exchange, state_);
-    });
+    auto proxy = HttpServer::listen(
+        pool_, {}, [this](Exchange& exchange) { return proxy_upgrade(exchange, state_); });
     ASSERT_TRUE(proxy);
     proxy_ = *std::move(proxy);
   }
