@@ -153,6 +153,12 @@ std::string to_rfc3339(TimePoint time) {
                      c.minute, c.second, c.nanosecond / 1'000'000);
 }
 
+std::string to_rfc3339_exact(TimePoint time) {
+  const Civil c = to_civil(time);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", c.year, c.month, c.day, c.hour,
+                     c.minute, c.second, c.nanosecond);
+}
+
 std::optional<TimePoint> from_rfc3339(std::string_view text) {
   if (text.size() < 20 || text[4] != '-' || text[7] != '-' ||
       (text[10] != 'T' && text[10] != 't' && text[10] != ' ') || text[13] != ':' || text[16] != ':')

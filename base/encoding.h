@@ -28,6 +28,8 @@ std::optional<std::string> from_base64url(std::string_view text);
 
 // "2026-11-22T04:31:34.123Z" (RFC 3339, UTC, milliseconds), as S3 listings and the JSON API show.
 std::string to_rfc3339(TimePoint time);
+// The same with nanoseconds: what a later request may give back as the exact moment.
+std::string to_rfc3339_exact(TimePoint time);
 // Accepts RFC 3339 with 'Z' or an offset, 0 to 9 fraction digits.
 std::optional<TimePoint> from_rfc3339(std::string_view text);
 // "Sun, 22 Nov 2026 04:31:34 GMT" (RFC 9110 section 5.6.7, IMF-fixdate).

@@ -159,11 +159,23 @@ JsonAnswer post_files_sign(WebApi& api, ApiRequest request) {
     const auto shown = text_field_or(request.body, "download_name", last_component(key->value));
     query.emplace_back("response-content-disposition", attachment_disposition(shown));
   }
+  s3::QueryParameters headers;
+  json::object shown_headers;
+  if (const auto* metadata = request.body.if_contains("metadata");
+      method == "PUT" && metadata != nullptr && metadata->is_object()) {
+    for (const auto& [field, value] : metadata->get_object()) {
+      if (!value.is_string()) continue;
+      headers.emplace_back(fmt::format("x-amz-meta-{}", s3::ascii_lower(field)),
+                           std::string(value.get_string()));
+      shown_headers[headers.back().first] = headers.back().second;
+    }
+  }
   co_return json::object{
-      {"url", signed_url(api.options(), *signer, {method, name, *key, std::move(query)},
+      {"url", signed_url(api.options(), *signer,
+                         {method, name, *key, std::move(query), std::move(headers)},
                          api.parts().clock.now())},
       {"method", method},
-      {"headers", json::object()}};
+      {"headers", std::move(shown_headers)}};
 }
 
 JsonAnswer post_delete(WebApi& api, ApiRequest request) {

@@ -1,6 +1,6 @@
 #include "gateway/web_sign.h"
 
-#include <array>
+#include <vector>
 
 #include "s3/sigv4.h"
 
@@ -14,7 +14,8 @@ std::string signed_url(const WebApiOptions& options, const control::KeyRecord& k
   const std::string path = fmt::format("/{}/{}", request.bucket.value,
                                        s3::uri_encode(request.key.value, s3::Slash::keep));
   const std::string query = s3::encode_query(request.query);
-  const std::array headers = {s3::HeaderView{"host", host}};
+  std::vector<s3::HeaderView> headers = {{"host", host}};
+  for (const auto& [name, value] : request.headers) headers.push_back({name, value});
   const s3::SigningRequest signing{request.method, path, query, headers};
   const s3::Credentials credentials{key.id.value, key.secret, key.session_token};
   const s3::SignOptions sign{.now = now,

@@ -15,7 +15,8 @@ struct UrlRequest {
   std::string method;  // "GET", "PUT"
   BucketName bucket;
   ObjectKey key;
-  s3::QueryParameters query;  // signed with it
+  s3::QueryParameters query;    // signed with it
+  s3::QueryParameters headers;  // that the browser has to send, signed too
 };
 
 std::string signed_url(const WebApiOptions& options, const control::KeyRecord& key,

@@ -94,7 +94,8 @@ JsonAnswer post_uploads_sign(WebApi& api, ApiRequest request) {
                    {"PUT",
                     target->bucket,
                     target->key,
-                    {{"partNumber", std::to_string(number)}, {"uploadId", target->upload.value}}},
+                    {{"partNumber", std::to_string(number)}, {"uploadId", target->upload.value}},
+                    {}},
                    api.parts().clock.now());
   }
   co_return json::object{{"urls", std::move(urls)}};

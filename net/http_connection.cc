@@ -25,7 +25,9 @@ Lane::Lane(asio::any_io_executor executor, std::shared_ptr<ServerShared> shared)
 void Lane::start(Transport::Socket socket) {
   boost::system::error_code error;
   const auto peer = socket.remote_endpoint(error);
-  if (!error) socket.set_option(asio::ip::tcp::no_delay(true), error);
+  // A unix socket has no such option and no need of it.
+  boost::system::error_code ignored;
+  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
   if (error || draining_) {
     --shared_->connections;
     return;

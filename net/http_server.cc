@@ -12,6 +12,7 @@
 
 #include "base/event.h"
 #include "net/http_connection.h"
+#include "net/unix_listener.h"
 
 namespace holdfast::net {
 namespace {
@@ -72,6 +73,29 @@ Result<tcp::acceptor> open_acceptor(asio::io_context& context, const tcp::endpoi
   }
   if (error) return fail_errno(error.value(), "listen on " + address);
   return acceptor;
+}
+
+// Of a unix socket there is none.
+tcp::endpoint local_endpoint(const tcp::acceptor& acceptor) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  auto fd = const_cast<tcp::acceptor&>(acceptor).native_handle();
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0 ||
+      storage.ss_family == AF_UNIX) {
+    return {};
+  }
+  return acceptor.local_endpoint();
+}
+
+constexpr std::string_view unix_scheme = "unix:";
+
+Result<tcp::acceptor> open_listener(asio::io_context& context, const std::string& address) {
+  if (address.starts_with(unix_scheme)) {
+    return open_unix_acceptor(context, address.substr(unix_scheme.size()));
+  }
+  auto endpoint = resolve(context, address);
+  if (!endpoint) return std::unexpected(endpoint.error());
+  return open_acceptor(context, *endpoint, address);
 }
 
 int choose_http(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
@@ -167,7 +191,7 @@ class PoolServer final : public HttpServer {
  public:
   PoolServer(IoPool& pool, std::shared_ptr<ServerShared> shared, tcp::acceptor acceptor)
       : shared_(std::move(shared)),
-        endpoint_(acceptor.local_endpoint()),
+        endpoint_(local_endpoint(acceptor)),
         accept_executor_(acceptor.get_executor()) {
     std::vector<std::weak_ptr<Lane>> lanes;
     for (std::size_t i = 0; i < pool.size(); ++i) {
@@ -228,15 +252,13 @@ class PoolServer final : public HttpServer {
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(IoPool& pool, ServerOptions options,
                                                        Handler handler) {
   auto& context = pool.at(0);
-  auto endpoint = resolve(context, options.address);
-  if (!endpoint) return std::unexpected(endpoint.error());
   auto shared = std::make_shared<ServerShared>();
   if (options.tls) {
     auto tls = load_tls(*options.tls);
     if (!tls) return std::unexpected(tls.error());
     shared->tls = *std::move(tls);
   }
-  auto acceptor = open_acceptor(context, *endpoint, options.address);
+  auto acceptor = open_listener(context, options.address);
   if (!acceptor) return std::unexpected(acceptor.error());
   shared->options = std::move(options);
   shared->handler = std::move(handler);

@@ -66,7 +66,8 @@ struct TlsFiles {
 };
 
 struct ServerOptions {
-  std::string address = "127.0.0.1:0";  // HOST:PORT, port 0 picks one
+  // HOST:PORT, port 0 picks one; or "unix:PATH": a socket that only its owner and root may use.
+  std::string address = "127.0.0.1:0";
   std::optional<TlsFiles> tls;
   std::chrono::milliseconds head_timeout{30'000};
   std::chrono::milliseconds idle_timeout{75'000};

@@ -1,0 +1,255 @@
+#include "cli/server_parts.h"
+
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_future.hpp>
+#include <filesystem>
+#include <future>
+#include <thread>
+
+#include "base/log.h"
+#include "cli/audit_adapter.h"
+#include "cli/version.h"
+#include "control/podman_driver.h"
+
+namespace holdfast::cli {
+namespace {
+
+namespace asio = boost::asio;
+
+std::string port_of(const std::string& address) { return address.substr(address.rfind(':') + 1); }
+
+// What browsers write: the domain with the port, unless it is the scheme's own.
+std::string with_port(const std::string& domain, const std::string& address) {
+  const auto port = port_of(address);
+  return port == "80" ? domain : fmt::format("{}:{}", domain, port);
+}
+
+control::Actor system_actor() {
+  return {.kind = control::Actor::Kind::system, .source = "serve"};
+}
+
+template <class T>
+T run_on(net::IoPool& io, asio::awaitable<T> work) {
+  return asio::co_spawn(io.at(0), std::move(work), asio::use_future).get();
+}
+
+// AWS lifecycle: what is no longer current goes after N days, abandoned uploads after 7.
+std::string homes_lifecycle(std::uint32_t days) {
+  return fmt::format(
+      "<LifecycleConfiguration><Rule><ID>holdfast-homes</ID><Status>Enabled</Status><Filter/>"
+      "<NoncurrentVersionExpiration><NoncurrentDays>{}</NoncurrentDays>"
+      "</NoncurrentVersionExpiration><AbortIncompleteMultipartUpload><DaysAfterInitiation>7"
+      "</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule></LifecycleConfiguration>",
+      days);
+}
+
+}  // namespace
+
+ServerParts::ServerParts(Config config, DataDirectory data)
+    : config_(std::move(config)), data_(std::move(data)) {}
+
+Result<std::unique_ptr<ServerParts>> ServerParts::build(Config config) {
+  auto data = DataDirectory::open(config.data);
+  if (!data) return std::unexpected(data.error());
+  std::unique_ptr<ServerParts> parts(new ServerParts(std::move(config), std::move(*data)));
+  const auto threads = parts->config_.threads != 0 ? parts->config_.threads
+                                                   : std::max(1u, std::thread::hardware_concurrency());
+  parts->io_ = std::make_unique<net::IoPool>(threads);
+  for (const auto step : {&ServerParts::open_store, &ServerParts::open_registry,
+                          &ServerParts::prepare_homes_bucket, &ServerParts::listen}) {
+    if (auto done = (parts.get()->*step)(); !done) return std::unexpected(done.error());
+  }
+  return parts;
+}
+
+ServerParts::~ServerParts() { stop(); }
+
+Result<void> ServerParts::open_store() {
+  auto store = store::LocalStore::open({.directory = data_.store(), .sync = config_.fsync}, clock_,
+                                       random_);
+  if (!store) return fail_within("the store in " + data_.path(), store.error());
+  store_ = std::move(*store);
+  const auto& report = store_->recovery();
+  if (!report.clean && report.last_sequence > 0) {
+    spdlog::info("cli: the store was not closed in order: {} records replayed, {} torn bytes cut",
+                 report.replayed, report.torn_bytes);
+  }
+  return {};
+}
+
+Result<void> ServerParts::open_registry() {
+  auto registry = control::Registry::open(
+      {.path = data_.registry(), .homes_bucket = BucketName(config_.homes_bucket)}, clock_,
+      random_);
+  if (!registry) return fail_within("the registry in " + data_.path(), registry.error());
+  registry_ = std::move(*registry);
+  if (auto attached = policy_.attach(*registry_); !attached) return attached;
+  auto sessions = control::Sessions::open(*registry_, clock_, random_);
+  if (!sessions) return std::unexpected(sessions.error());
+  sessions_ = std::move(*sessions);
+  if (auto admin = registry_->principal(PrincipalName("admin")); !admin) {
+    auto made = registry_->create_principal(
+        system_actor(), {.name = PrincipalName("admin"), .admin = true});
+    if (!made) return fail_within("create the first administrator", made.error());
+  }
+  audit_sink_ = std::make_unique<AuditAdapter>(registry_->audit());
+  return {};
+}
+
+asio::awaitable<Result<void>> ServerParts::ensure_homes_bucket() {
+  const BucketName homes(config_.homes_bucket);
+  auto head = co_await store_->head_bucket(homes);
+  if (!head && head.error().code != ErrorCode::no_such_bucket) {
+    co_return std::unexpected(head.error());
+  }
+  if (!head) {
+    auto made = co_await store_->create_bucket(homes, false);
+    if (!made) co_return made;
+  } else if (head->versioning != store::Versioning::enabled) {
+    spdlog::warn("cli: versioning of the bucket {} was off; it is switched on", homes.value);
+  }
+  auto set = co_await store_->set_versioning(homes, store::Versioning::enabled);
+  if (!set) co_return set;
+  co_return co_await store_->set_bucket_document(homes, store::BucketDocument::lifecycle,
+                                                 homes_lifecycle(config_.retention_days));
+}
+
+Result<void> ServerParts::prepare_homes_bucket() {
+  auto done = run_on(*io_, ensure_homes_bucket());
+  if (!done) return fail_within("the bucket " + config_.homes_bucket, done.error());
+  return {};
+}
+
+void ServerParts::build_web() {
+  const std::string web_domain = with_port(config_.domain, config_.web_listen);
+  const std::string s3_host = with_port(config_.domain, config_.s3_listen);
+  const std::string local_s3 = "http://127.0.0.1:" + port_of(config_.s3_listen);
+  gateway::S3ServiceOptions s3_options;
+  s3_options.hosts = {.domains = {config_.domain, "127.0.0.1"}, .region = config_.region};
+  s3_options.console_origins = {"http://" + web_domain};
+  s3_ = std::make_unique<gateway::S3Service>(*store_, policy_, *audit_sink_, clock_, random_,
+                                             s3_options);
+  if (config_.tools) {
+    std::error_code ignored;
+    mounts_ = std::make_unique<MountProcesses>(
+        *registry_, pool_,
+        MountProcessOptions{.program = std::filesystem::read_symlink("/proc/self/exe", ignored),
+                            .homes = data_.path() + "/homes",
+                            .log = data_.log(),
+                            .s3_endpoint = local_s3,
+                            .region = config_.region,
+                            .homes_bucket = config_.homes_bucket,
+                            .log_level = config_.log_level});
+  }
+  gateway::WebApiOptions web_options{.version = std::string(version),
+                                     .data_directory = data_.path(),
+                                     .s3_endpoint = "http://" + s3_host,
+                                     .region = config_.region,
+                                     .domain = web_domain};
+  std::function<boost::json::value()> homes_status;
+  if (mounts_) homes_status = [this] { return mounts_->status(); };
+  if (config_.tools) {
+    engine_ = control::make_podman_driver(io_->at(0).get_executor(),
+                                          {.socket = config_.podman_socket,
+                                           .run_dir = data_.run(),
+                                           .instance_id = registry_->instance_id(),
+                                           .runtime = config_.podman_runtime},
+                                          clock_);
+  }
+  if (launcher_ == nullptr && config_.tools) {
+    launcher_ = std::make_unique<control::ToolLauncher>(
+        io_->at(0).get_executor(),
+        control::ToolLauncher::Parts{*registry_, *engine_, *mounts_, pool_, clock_},
+        control::LauncherOptions{.s3_endpoint = local_s3,
+                                 .region = config_.region,
+                                 .public_domain = web_domain,
+                                 .hidden_paths = {data_.path()}});
+    proxy_ = std::make_unique<gateway::ToolProxy>(
+        gateway::ToolProxy::Parts{*launcher_, policy_, *sessions_, registry_->audit(), clock_,
+                                  random_},
+        gateway::ToolProxyOptions{.domain = web_domain});
+  }
+  api_ = std::make_unique<gateway::WebApi>(
+      gateway::WebApiParts{*store_, *registry_, *sessions_, policy_, launcher_.get(), pool_, clock_,
+                           std::move(homes_status)},
+      std::move(web_options));
+  web_ = std::make_unique<gateway::WebService>(
+      *api_, proxy_.get(), random_,
+      gateway::WebServiceOptions{.domain = web_domain, .admin_uid = ::getuid()});
+}
+
+Result<void> ServerParts::listen() {
+  build_web();
+  const auto add = [this](std::string address, net::Handler handler) -> Result<void> {
+    auto server =
+        net::HttpServer::listen(*io_, {.address = std::move(address)}, std::move(handler));
+    if (!server) return std::unexpected(server.error());
+    listeners_.push_back(std::move(*server));
+    return {};
+  };
+  if (auto done = add(config_.s3_listen,
+                      [this](net::Exchange& exchange) { return s3_->handle(exchange); });
+      !done) {
+    return done;
+  }
+  if (auto done = add(config_.web_listen,
+                      [this](net::Exchange& exchange) { return web_->handle(exchange); });
+      !done) {
+    return done;
+  }
+  return add("unix:" + DataDirectory::admin_socket(data_.path()),
+             [this](net::Exchange& exchange) { return web_->handle_admin(exchange); });
+}
+
+Result<void> ServerParts::start_tools() {
+  if (launcher_ == nullptr) return {};
+  tools_started_ = true;
+  auto running = run_on(*io_, launcher_->run());
+  if (!running) return fail_within("tools cannot run", running.error());
+  // Tools have no other network: they reach the S3 API at the bridge's own address.
+  const std::string bridge =
+      fmt::format("{}:{}", engine_->host_address(), port_of(config_.s3_listen));
+  auto server = net::HttpServer::listen(
+      *io_, {.address = bridge}, [this](net::Exchange& exchange) { return s3_->handle(exchange); });
+  if (!server) return fail_within("the S3 listener for tools", server.error());
+  listeners_.push_back(std::move(*server));
+  return {};
+}
+
+Result<std::string> ServerParts::first_link() {
+  auto link = sessions_->create_link(system_actor(), PrincipalName("admin"));
+  if (!link) return std::unexpected(link.error());
+  return fmt::format("http://{}/signin/{}", api_->options().domain, link->token);
+}
+
+void ServerParts::stop() {
+  if (stopped_ || io_ == nullptr) return;
+  stopped_ = true;
+  if (tools_started_) {
+    run_on(*io_, [](control::ToolLauncher* launcher) -> asio::awaitable<bool> {
+      co_await launcher->stop(control::ToolLauncher::Ending::remove_tools);
+      co_return true;
+    }(launcher_.get()));
+  }
+  // The mounts drain through the S3 listener, so it goes last.
+  if (mounts_) mounts_->stop_all(std::chrono::seconds(30));
+  for (auto& listener : listeners_) {
+    run_on(*io_, [](net::HttpServer* server) -> asio::awaitable<bool> {
+      co_await server->stop(std::chrono::seconds(2));
+      co_return true;
+    }(listener.get()));
+  }
+  listeners_.clear();
+  if (registry_) registry_->audit().flush();
+  std::error_code ignored;
+  std::filesystem::remove(DataDirectory::admin_socket(data_.path()), ignored);
+  // Pending coroutines hold references to the parts: the contexts end before the parts do.
+  launcher_.reset();
+  engine_.reset();
+  io_->stop();
+  io_.reset();
+}
+
+}  // namespace holdfast::cli
