@@ -72,6 +72,8 @@ class EngineDriver {
   virtual boost::asio::awaitable<Result<void>> watch(std::function<void()> changed) = 0;
   virtual boost::asio::awaitable<Result<std::string>> logs(std::string name,
                                                            std::size_t lines) = 0;
+  // No tool is left and the server ends: takes the network down.
+  virtual boost::asio::awaitable<void> retire() = 0;
   // The host's address as tools see it (the bridge's gateway): serve listens for S3 there.
   // Empty before prepare().
   virtual std::string host_address() const = 0;

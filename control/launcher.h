@@ -26,9 +26,10 @@
 namespace holdfast::control {
 
 struct LauncherOptions {
-  std::string s3_endpoint;   // as tools reach it: "http://10.89.0.1:7070"
+  std::string s3_endpoint;   // as tools reach it; "{host}" is EngineDriver::host_address()
   std::string region = "us-east-1";
   std::string public_domain = "localhost:7080";  // a tool's host is TOOL-USER.<public_domain>
+  std::string public_scheme = "http";
   std::vector<std::string> hidden_paths;         // the data directory
   std::chrono::seconds stop_grace{10};
   std::chrono::milliseconds full_scan_every{30'000};

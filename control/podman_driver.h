@@ -1,6 +1,10 @@
-// PodmanDriver: EngineDriver over podman's REST API (libpod 4.0.0, docs.podman.io/en/latest/_static/
-// api.html) on a unix socket. Without a configured socket it runs `podman system service` itself as
+// PodmanDriver: EngineDriver over podman's REST API (libpod 4.0.0,
+// docs.podman.io/en/latest/_static/api.html) on a unix socket. Without a configured socket it runs `podman system service` itself as
 // a child process and ends it with itself; containers outlive both.
+//
+// Tools sit on a bridge of their own, "hf<instance id>": internal (no default route, so no network
+// but the host on that bridge, where serve listens for S3), each port isolated (no tool reaches
+// another), without capabilities, with limits, as the person's uid.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -8,7 +12,6 @@
 #include <string>
 
 #include "base/clock.h"
-#include "base/random.h"
 #include "control/engine_driver.h"
 
 namespace holdfast::control {

@@ -18,8 +18,8 @@
 
 namespace holdfast::control {
 
-// read: list, read, old versions too. write: read, and put and delete. drop: put only. admin: write,
-// and grant to others, remove versions, retention; on a whole bucket also its configuration.
+// read: list, read, old versions too. write: read, and put and delete. drop: put only.
+// admin: write, grant to others, remove versions, retention; on a whole bucket its configuration.
 enum class Level : std::uint8_t { read, write, drop, admin };
 
 std::string_view to_string(Level level);
@@ -116,7 +116,7 @@ class PolicySnapshot {
   const PrincipalRecord* find_principal(const PrincipalName& name) const;
   Decision decide(const AccessRequest& request) const;
   // In byte order of (bucket, prefix); without what a wider entry of equal or higher level covers.
-  // What is granted by name, and the own home; that an administrator sees every bucket is not in it.
+  // What is granted, and the own home; that an administrator sees every bucket is not in it.
   std::vector<Visible> visible(const PrincipalName& principal, TimePoint now) const;
   // The nearest expiry of a grant or key after `now`: what is open must be judged again then.
   std::optional<TimePoint> next_expiry(TimePoint now) const;

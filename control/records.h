@@ -86,7 +86,7 @@ struct ToolTemplate {
   std::string name;          // [a-z][a-z0-9]{0,30}
   std::uint32_t version = 0;  // given by the registry: 1, 2, …
   std::string title;
-  std::vector<std::string> command;  // "{home}", "{user}", "{port}" and "{host}" are replaced
+  std::vector<std::string> command;  // {home}, {user}, {port}, {host}, {origin} are replaced
   std::map<std::string, std::string> environment;
   std::uint16_t port = 8888;
   std::string ready_path = "/";  // polled until any status below 500 comes back

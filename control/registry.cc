@@ -213,6 +213,7 @@ Result<std::unique_ptr<Registry>> Registry::open(RegistryOptions options, const 
 
 const std::string& Registry::instance_id() const { return parts_->instance_id; }
 const std::string& Registry::instance_secret() const { return parts_->instance_secret; }
+const BucketName& Registry::homes_bucket() const { return parts_->options.homes_bucket; }
 AuditLog& Registry::audit() { return *parts_->audit; }
 
 Result<PolicyContent> Registry::policy_content() {

@@ -77,6 +77,7 @@ class Registry {
 
   // A random id of this data directory, made once: part of every container's name.
   const std::string& instance_id() const;
+  const BucketName& homes_bucket() const;
   // 32 secret bytes kept across restarts, for signing web tickets and the like.
   const std::string& instance_secret() const;
 

@@ -51,7 +51,7 @@ std::vector<ToolTemplate> built_in_templates() {
                      "--NotebookApp.token=",
                      "--NotebookApp.password=",
                      "--NotebookApp.allow_remote_access=True",
-                     "--NotebookApp.allow_origin=http://{host}",
+                     "--NotebookApp.allow_origin={origin}",
                      "--NotebookApp.quit_button=False",
                      "--notebook-dir={home}"};
   jupyter.environment = {{"SHELL", "/bin/bash"}};

@@ -24,6 +24,7 @@ struct Observation {
   enum class Engine : std::uint8_t { unknown, absent, present } engine = Engine::unknown;
   ContainerState container;     // where present
   MountReport mount;
+  bool released = false;        // since it stopped or failed: its mounts were given back
   bool answers = false;         // the ready path answered in this generation
   std::string engine_error;     // why unknown, or why ensure failed last
 };
@@ -37,6 +38,19 @@ struct ShownState {
 
 ShownState shown_state(const ToolRecord& desired, const ToolTemplate& tool_template,
                        const Observation& observed, TimePoint now);
+
+// What the reconcile loop does next for one tool. Pure, so that every case is in a table of tests.
+enum class Step : std::uint8_t {
+  none,            // as desired, or unknown: what cannot be seen is not touched
+  bring_up,        // mount, make a key, make and start the container
+  mount,           // a container that was adopted runs, its mounts are not known: ensure them
+  probe,           // runs, has not answered yet
+  record_failure,  // ended by itself, or did not answer in time
+  remove,          // not wanted, of an older generation, or half made
+  release,         // gone: revoke its key, give the mounts back
+};
+Step next_step(const ToolRecord& desired, const ToolTemplate& tool_template,
+               const Observation& observed, TimePoint now);
 
 // Why a container that ended by itself ended: "killed: out of memory (limit 1024 MiB)" …
 std::string exit_sentence(const ContainerState& container, const ToolTemplate& tool_template);
