@@ -169,7 +169,7 @@ void ServerParts::build_web() {
     proxy_ = std::make_unique<gateway::ToolProxy>(
         gateway::ToolProxy::Parts{*launcher_, policy_, *sessions_, registry_->audit(), clock_,
                                   random_},
-        gateway::ToolProxyOptions{.domain = web_domain});
+        gateway::ToolProxyOptions{.domain = web_domain, .secret = registry_->instance_secret()});
   }
   api_ = std::make_unique<gateway::WebApi>(
       gateway::WebApiParts{*store_, *registry_, *sessions_, policy_, launcher_.get(), pool_, clock_,

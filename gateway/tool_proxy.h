@@ -27,6 +27,7 @@ namespace holdfast::gateway {
 
 struct ToolProxyOptions {
   std::string domain = "localhost:7080";  // with port: tools are TOOL-USER.<domain>
+  std::string secret;                     // signs the tool hosts' cookies; kept across restarts
 };
 
 class ToolProxy {
@@ -49,8 +50,8 @@ class ToolProxy {
   // For GET /enter on the console's host: where to send the signed-in `session`'s browser so that
   // it gets the cookie of that tool host: a one-time ticket of 30 s. access_denied when the tool is
   // another person's (administrators may enter too; it is audited), not_found for no such tool.
-  Result<std::string> ticket_url(const control::Session& session, std::string_view session_token,
-                                 std::string_view label, std::string_view to);
+  Result<std::string> ticket_url(const control::Session& session, std::string_view label,
+                                 std::string_view to);
 
  private:
   struct State;

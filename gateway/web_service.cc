@@ -2,15 +2,12 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
-#include <array>
 
 #include "base/encoding.h"
 #include "base/log.h"
 #include "gateway/console_assets.h"
 #include "gateway/tool_proxy.h"
+#include "gateway/web_cookies.h"
 #include "gateway/web_pages.h"
 #include "gateway/web_request.h"
 #include "s3/names.h"
@@ -24,28 +21,6 @@ namespace json = boost::json;
 constexpr std::string_view session_cookie = "__Host-holdfast";
 constexpr std::uint64_t body_limit = 4u << 20;
 constexpr std::string_view api_prefix = "/api/v1/";
-
-std::string_view cookie_value(const net::Headers& headers, std::string_view name) {
-  for (std::string_view line : headers.all("Cookie")) {
-    while (!line.empty()) {
-      const auto end = std::min(line.find(';'), line.size());
-      const auto pair = s3::trim_spaces(line.substr(0, end));
-      if (pair.size() > name.size() && pair.starts_with(name) && pair[name.size()] == '=') {
-        return pair.substr(name.size() + 1);
-      }
-      line.remove_prefix(std::min(end + 1, line.size()));
-    }
-  }
-  return {};
-}
-
-std::string hmac_hex(std::string_view secret, std::string_view text) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned length = 0;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-       reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data(), &length);
-  return to_hex(std::as_bytes(std::span(digest).first(length)));
-}
 
 net::ResponseHead json_head(unsigned status) {
   net::ResponseHead head{.status = status, .headers = {}};
@@ -61,12 +36,12 @@ asio::awaitable<void> answer_error(net::Exchange& exchange, Error error) {
 }
 
 asio::awaitable<void> redirect(net::Exchange& exchange, std::string location,
-                               std::string set_cookie) {
+                               std::string cookie) {
   net::ResponseHead head{.status = 303, .headers = {}};
   head.headers.add("Location", location);
   head.headers.add("Cache-Control", "no-store");
   head.headers.add("Referrer-Policy", "no-referrer");
-  if (!set_cookie.empty()) head.headers.add("Set-Cookie", set_cookie);
+  if (!cookie.empty()) head.headers.add("Set-Cookie", cookie);
   co_await exchange.respond(std::move(head), "");
 }
 
@@ -277,11 +252,8 @@ asio::awaitable<void> WebService::sign_in(net::Exchange& exchange, std::string t
                                  "This sign-in link has been used or has expired.");
     co_return;
   }
-  const auto age = std::chrono::duration_cast<std::chrono::seconds>(
-      control::Sessions::session_lifetime);
-  co_await redirect(exchange, "/",
-                    fmt::format("{}={}; Path=/; HttpOnly; Secure; SameSite=Lax; Max-Age={}",
-                                session_cookie, session->token, age.count()));
+  const std::chrono::seconds age = control::Sessions::session_lifetime;
+  co_await redirect(exchange, "/", set_cookie({session_cookie, session->token, age.count()}));
 }
 
 asio::awaitable<void> WebService::sign_out(net::Exchange& exchange, Caller caller) {
@@ -295,9 +267,7 @@ asio::awaitable<void> WebService::sign_out(net::Exchange& exchange, Caller calle
     co_return;
   }
   auto head = json_head(200);
-  head.headers.add("Set-Cookie", fmt::format("{}=; Path=/; HttpOnly; Secure; SameSite=Lax; "
-                                             "Max-Age=0",
-                                             session_cookie));
+  head.headers.add("Set-Cookie", set_cookie({session_cookie, "", 0}));
   head.headers.add("Clear-Site-Data", "\"cache\", \"storage\"");
   co_await exchange.respond(std::move(head), "{}");
 }
@@ -316,7 +286,7 @@ asio::awaitable<void> WebService::enter_tool(net::Exchange& exchange) {
     co_await answer_error(exchange, {ErrorCode::not_found, "there is no such tool"});
     co_return;
   }
-  auto url = tools_->ticket_url(*session, token, *label, to != nullptr ? *to : "/");
+  auto url = tools_->ticket_url(*session, *label, to != nullptr ? *to : "/");
   if (!url) {
     const Page page{.title = "Holdfast",
                     .heading = "This tool is not yours to open",
