@@ -162,7 +162,7 @@ void ServerParts::build_web() {
     launcher_ = std::make_unique<control::ToolLauncher>(
         io_->at(0).get_executor(),
         control::ToolLauncher::Parts{*registry_, *engine_, *mounts_, pool_, clock_},
-        control::LauncherOptions{.s3_endpoint = local_s3,
+        control::LauncherOptions{.s3_endpoint = "http://{host}:" + port_of(config_.s3_listen),
                                  .region = config_.region,
                                  .public_domain = web_domain,
                                  .hidden_paths = {data_.path()}});

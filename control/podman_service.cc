@@ -108,6 +108,8 @@ Result<void> PodmanService::start() {
   posix_spawn_file_actions_addopen(&actions, 1, options_.log_file.c_str(),
                                    O_WRONLY | O_CREAT | O_TRUNC, 0600);
   posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  // What podman starts outlives us: a listening socket kept there would block the next server.
+  posix_spawn_file_actions_addclosefrom_np(&actions, 3);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t none;
