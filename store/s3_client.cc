@@ -1,0 +1,131 @@
+#include "store/s3_client.h"
+
+#include <array>
+
+#include "base/log.h"
+#include "s3/digest.h"
+#include "s3/error.h"
+#include "s3/results.h"
+
+namespace holdfast::store {
+namespace {
+
+constexpr std::uint64_t max_answer_bytes = 64u << 20;
+constexpr std::uint64_t max_error_bytes = 64u << 10;
+
+std::string name_of(const S3Call& call) {
+  return fmt::format("{} {}/{}", call.method, log_field(call.bucket.value), log_field(call.key));
+}
+
+bool asks_version(const S3Call& call) {
+  return s3::find_query(call.query, "versionId") != nullptr;
+}
+
+// HEAD answers have no body: what is missing is told by what was asked.
+ErrorCode missing(const S3Call& call) {
+  if (asks_version(call)) return ErrorCode::no_such_version;
+  return call.key.empty() ? ErrorCode::no_such_bucket : ErrorCode::no_such_key;
+}
+
+std::unexpected<Error> refused(const S3Call& call, unsigned status, const std::string& text) {
+  const auto document = s3::parse_error(text);
+  ErrorCode code = s3::to_error_code(document ? document->code : "", status);
+  if (code == ErrorCode::not_found && call.method == "HEAD") code = missing(call);
+  return fail(code, "{}: the store answered {} {}", name_of(call), status,
+              document ? log_field(document->code + ": " + document->message) : "");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<S3Client>> S3Client::open(boost::asio::any_io_executor executor,
+                                                 const S3StoreOptions& options,
+                                                 CredentialsProvider& credentials, Clock& clock) {
+  std::unique_ptr<S3Client> client(
+      new S3Client(std::move(executor), options, credentials, clock));
+  const std::string& endpoint = options.endpoint;
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!endpoint.starts_with(scheme)) continue;
+    const auto slash = endpoint.find('/', scheme.size());
+    client->scheme_ = scheme;
+    client->host_ = endpoint.substr(scheme.size(), slash - scheme.size());
+    client->base_path_ = slash == std::string::npos ? "" : endpoint.substr(slash);
+    while (client->base_path_.ends_with('/')) client->base_path_.pop_back();
+    if (!client->host_.empty()) return client;
+  }
+  return fail(ErrorCode::invalid_argument,
+              "the S3 endpoint \"{}\" is no URL: it looks like http://127.0.0.1:7070",
+              log_field(endpoint));
+}
+
+S3Client::S3Client(boost::asio::any_io_executor executor, S3StoreOptions options,
+                   CredentialsProvider& credentials, Clock& clock)
+    : options_(std::move(options)),
+      credentials_(credentials),
+      clock_(clock),
+      http_(std::move(executor), net::ClientOptions{.max_connections = options_.max_connections,
+                                                    .ca_file = options_.ca_file}) {}
+
+net::ClientRequest S3Client::sign(const S3Call& call, const s3::Credentials& credentials) {
+  std::string host = host_;
+  std::string path = base_path_;
+  if (!call.bucket.empty() && options_.path_style) path += "/" + call.bucket.value;
+  if (!call.bucket.empty() && !options_.path_style) host = call.bucket.value + "." + host;
+  if (!call.key.empty()) path += "/";
+  s3::append_uri_encoded(path, call.key, s3::Slash::keep);
+  if (path.empty()) path = "/";
+  const std::string query = s3::encode_query(call.query);
+
+  net::ClientRequest request;
+  request.method = call.method;
+  request.url = scheme_ + host + path + (query.empty() ? "" : "?" + query);
+  request.headers.add("Host", host);
+  for (const auto& [name, value] : call.headers) request.headers.add(name, value);
+  request.connect_timeout = options_.connect_timeout;
+  request.head_timeout = options_.head_timeout + call.wait;
+  request.stall_timeout = options_.stall_timeout + call.wait;
+  if (credentials.access_key.empty()) return request;
+
+  std::vector<s3::HeaderView> views;
+  for (const auto& header : request.headers.items()) views.push_back({header.name, header.value});
+  s3::SignOptions how{.now = clock_.now(), .region = options_.region, .cache = &keys_};
+  if (call.stream == nullptr) how.payload_hash = s3::sha256_hex(call.body);
+  const auto added =
+      s3::sign_headers({call.method, path, query, views}, credentials, how);
+  for (const auto& [name, value] : added.headers) request.headers.add(name, value);
+  return request;
+}
+
+Async<net::ClientResponse> S3Client::send(S3Call call) {
+  auto credentials = co_await credentials_.credentials();
+  if (!credentials) co_return std::unexpected(credentials.error());
+  net::ClientRequest request = sign(call, *credentials);
+  const bool writes = call.method == "PUT" || call.method == "POST";
+  auto text = make_string_reader(call.body);
+  request.body = call.stream;
+  if (call.stream == nullptr && writes) request.body = text.get();
+  if (request.body != nullptr) {
+    request.body_size = call.stream != nullptr ? call.stream_bytes : call.body.size();
+  }
+  auto response = co_await http_.send(std::move(request));
+  if (!response) co_return fail_within(name_of(call), response.error());
+  if (response->status < 300) co_return std::move(*response);
+  std::string document;
+  if (response->body && call.method != "HEAD") {
+    document = (co_await read_all(*response->body, max_error_bytes)).value_or("");
+  }
+  co_return refused(call, response->status, document);
+}
+
+Async<S3Answer> S3Client::ask(S3Call call) {
+  const bool bodyless = call.method == "HEAD";
+  auto response = co_await send(std::move(call));
+  if (!response) co_return std::unexpected(response.error());
+  S3Answer answer{response->status, std::move(response->headers), {}};
+  if (bodyless || !response->body) co_return answer;
+  auto text = co_await read_all(*response->body, max_answer_bytes);
+  if (!text) co_return std::unexpected(text.error());
+  answer.text = std::move(*text);
+  co_return answer;
+}
+
+}  // namespace holdfast::store
