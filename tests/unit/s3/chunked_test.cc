@@ -129,6 +129,12 @@ TEST(Chunked, TheDecodedLengthMustBeExact) {
   EXPECT_EQ(run(seed, {5, {}}, "ffffffffffffffff\r\nabc").error, ApiError::incomplete_body);
 }
 
+TEST(Chunked, AChunkOverTheDeclaredLengthIsRefusedBeforeItsDataIsHandedOut) {
+  ChunkedDecoder decoder(sample::unsigned_seed(), {4, {}});
+  std::vector<std::byte> out(100);
+  EXPECT_EQ(decoder.decode(as_bytes("5\r\nab"), out).error().error, ApiError::incomplete_body);
+}
+
 TEST(Chunked, DeclaredTrailersMustArriveAndOthersMustNot) {
   const auto seed = sample::unsigned_seed();
   const ChunkedOptions declared{3, {"x-amz-checksum-crc32"}};

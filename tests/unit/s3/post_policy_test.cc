@@ -130,6 +130,15 @@ TEST(PostPolicy, TheBucketIsThatOfTheUrl) {
   EXPECT_EQ(check(form, "uploads"), ApiError::count_);
 }
 
+TEST(PostPolicy, ABucketFieldThatContradictsTheUrlIsRefusedWhateverThePolicySays) {
+  Form form;
+  form["bucket"] = "uploads";
+  const char* any = R"({"expiration": "2026-01-01T01:00:00Z",
+                        "conditions": [["starts-with", "$bucket", ""]]})";
+  EXPECT_EQ(check(form, "uploads", now, any), ApiError::count_);
+  EXPECT_EQ(check(form, "elsewhere", now, any), ApiError::access_denied);
+}
+
 TEST(PostPolicy, FieldsThatNoConditionNamesAreRefused) {
   Form form = signed_form();
   form["x-amz-meta-role"] = "admin";
