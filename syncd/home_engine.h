@@ -10,6 +10,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -41,6 +42,14 @@ struct HomeConfig {
   std::chrono::milliseconds settle_max{2000};  // a file written without pause is tried this late
   std::size_t uploads = 16, downloads = 16;
   bool hydrate_everything = true;  // fill stubs in the background, newest first
+  // False: files are downloaded whole and never shown as stubs (for a tree that is read directly).
+  bool stubs = true;
+  // Quiet time of a directory before its own times are recorded: an unpacking archive changes them
+  // thousands of times.
+  std::chrono::milliseconds directory_settle{1000};
+  std::chrono::milliseconds feed_wait{20'000};    // how long one call waits for a remote change
+  std::chrono::milliseconds list_every{5'000};    // where the store has no feed
+  std::size_t file_threads = 4;  // 0: file work runs on the strand (the simulator)
 };
 
 // Told of what the engine itself changed in the tree, so that a mount drops what the kernel caches.
@@ -52,9 +61,15 @@ class TreeObserver {
   virtual void content_changed(const HomePath& path) = 0;  // same inode: hydrated, attributes
 };
 
+// Something that waits for a person: a burst of deletions that nobody witnessed, a name that cannot
+// be, a file and a directory of one name in the store.
 struct ParkedItem {
   HomePath path;
   std::string reason;
+};
+enum class ParkedDecision : std::uint8_t {
+  bring_back,  // the other side's file returns
+  let_go,      // the deletion goes through; versions are retained
 };
 struct HomeStatus {
   bool started = false;         // the first complete listing has been merged
@@ -65,6 +80,8 @@ struct HomeStatus {
   std::string last_error;       // of the store; empty while it answers
   std::vector<ParkedItem> parked;  // at most 100
 };
+
+class Engine;
 
 class HomeEngine {
  public:
@@ -92,14 +109,21 @@ class HomeEngine {
 
   HomeStatus status() const;  // any thread
 
+  // Answers parked deletions; "" means all of them. Any thread.
+  void decide_parked(HomePath path, ParkedDecision decision);
+  // Compares what lies below `directory` ("" is everything) with the base. Any thread. For a watcher
+  // that has lost events; deletions found so are subject to parking.
+  void rescan(HomePath directory);
+  // Starts what has become due. Any thread. Only of use with a Clock that does not tick by itself.
+  void poke();
+
   // Uploads what waits; timed_out when something is left at the deadline (it stays queued).
   boost::asio::awaitable<Result<void>> drain(std::chrono::milliseconds limit);
   // Clean stop: no new work, running transfers end or are cancelled, the journal is closed clean.
   boost::asio::awaitable<void> stop();
 
  private:
-  struct State;
-  std::shared_ptr<State> state_;
+  std::shared_ptr<Engine> engine_;
 };
 
 }  // namespace holdfast::syncd

@@ -187,6 +187,17 @@ Result<Observed> HomeTree::set_looks(const std::string& path, Kind kind, const L
   return observe(path);
 }
 
+Result<Observed> HomeTree::set_stub_value(const std::string& path, std::string_view value) {
+  auto fd = open_beneath(root_.get(), path, O_PATH | O_NOFOLLOW);
+  if (!fd) return std::unexpected(fd.error());
+  // XATTR_REPLACE: a file that was filled meanwhile must not become a stub again.
+  if (::setxattr(descriptor_path(fd->get()).c_str(), stub_xattr, value.data(), value.size(),
+                 XATTR_REPLACE) != 0) {
+    return fail_errno(errno, "mark the stub " + path);
+  }
+  return observe(path);
+}
+
 Result<void> HomeTree::remove_directory(const std::string& path) {
   auto place = place_of(path);
   if (!place) return std::unexpected(place.error());

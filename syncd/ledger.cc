@@ -75,9 +75,10 @@ Result<std::vector<BaseRow>> Ledger::with_link(const std::string& link) const {
   return rows;
 }
 
-Result<std::vector<BaseRow>> Ledger::page(const std::optional<std::string>& after,
+Result<std::vector<BaseRow>> Ledger::page(const std::string& directory,
+                                          const std::optional<std::string>& after,
                                           std::size_t limit) const {
-  return reader_->below("", after, limit);
+  return reader_->below(directory, after, limit);
 }
 
 Result<std::vector<std::string>> Ledger::stubs(std::size_t limit, std::size_t skip) const {

@@ -38,7 +38,8 @@ class Ledger {
   Result<std::vector<BaseRow>> with_inode(std::uint64_t inode) const;
   Result<std::vector<BaseRow>> with_link(const std::string& link) const;
   // On disk only: call flush() before. For merging a scan, and for the background filling of stubs.
-  Result<std::vector<BaseRow>> page(const std::optional<std::string>& after,
+  Result<std::vector<BaseRow>> page(const std::string& directory,
+                                    const std::optional<std::string>& after,
                                     std::size_t limit) const;
   Result<std::vector<std::string>> stubs(std::size_t limit, std::size_t skip) const;
   Result<std::uint64_t> count_rows() const { return reader_->count_rows(); }
