@@ -105,7 +105,7 @@ VersionRow Catalogue::to_version(const Statement& row) {
 
 Result<Catalogue> Catalogue::open(const std::string& path, Role role) {
   DatabaseOptions options;
-  options.durability = Durability::lazy;
+  options.durability = role == Role::unsynced_writer ? Durability::none : Durability::lazy;
   options.read_only = role == Role::reader;
   options.cache_bytes = role == Role::reader ? 4 << 20 : 64 << 20;
   auto database = Database::open(path, options);

@@ -25,7 +25,8 @@ namespace holdfast::index {
 
 class Catalogue {
  public:
-  enum class Role { writer, reader };
+  // An unsynced writer may lose the index to a power cut.
+  enum class Role { writer, unsynced_writer, reader };
   // corrupted: not a database, or one that cannot be trusted: rebuild. not_supported: a newer one.
   static Result<Catalogue> open(const std::string& path, Role role);
 

@@ -21,6 +21,15 @@ ErrorCode code_of(int sqlite_code) {
   }
 }
 
+const char* synchronous(Durability durability) {
+  switch (durability) {
+    case Durability::none: return "OFF";
+    case Durability::lazy: return "NORMAL";
+    case Durability::full: return "FULL";
+  }
+  return "FULL";
+}
+
 std::unexpected<Error> fail_sqlite(sqlite3* handle, int code, std::string_view what) {
   const char* message = handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
   return fail(code_of(code), "{}: {} (SQLite {})", what, message, code);
@@ -127,7 +136,7 @@ Result<Database> Database::open(const std::string& path, DatabaseOptions options
   // journal_size_limit gives the space of a WAL that once grew back to the disk.
   auto mode = database.run(fmt::format(
       "PRAGMA journal_mode=WAL; PRAGMA synchronous={}; PRAGMA journal_size_limit=16777216;",
-      options.durability == Durability::full ? "FULL" : "NORMAL"));
+      synchronous(options.durability)));
   if (!mode) return fail_within("open the database " + path, mode.error());
   return database;
 }

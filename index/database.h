@@ -31,6 +31,7 @@ namespace holdfast::index {
 
 enum class Durability {
   full,  // a commit survives power loss (WAL, synchronous=FULL)
+  none,  // our own death loses nothing, power loss may break the file (synchronous=OFF)
   lazy,  // power loss may take the last commits, never the file itself (WAL, synchronous=NORMAL)
 };
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,14 +28,8 @@ Result<BlobFiles> BlobFiles::open(std::string directory, bool sync) {
   BlobFiles files;
   files.directory_ = std::move(directory);
   files.sync_ = sync;
-  for (int i = 0; i < 256; ++i) {
-    auto made = make_directories(fmt::format("{}/{:02x}", files.directory_, i));
-    if (!made) return std::unexpected(made.error());
-  }
-  if (sync) {
-    auto synced = sync_directory(files.directory_);
-    if (!synced) return std::unexpected(synced.error());
-  }
+  auto made = make_directories(files.directory_);
+  if (!made) return std::unexpected(made.error());
   return files;
 }
 
@@ -44,6 +39,14 @@ std::string BlobFiles::directory_of(const std::string& name) const {
 
 std::string BlobFiles::path_of(const std::string& name) const {
   return directory_of(name) + "/" + name;
+}
+
+Result<void> BlobFiles::make_directory(const std::string& name) const {
+  const std::string path = directory_of(name);
+  if (::mkdir(path.c_str(), 0700) != 0) {
+    return errno == EEXIST ? Result<void>() : fail_errno(errno, "create directory " + path);
+  }
+  return sync_ ? sync_directory(directory_) : Result<void>();
 }
 
 Result<BlobWriter> BlobFiles::create() const {
@@ -60,6 +63,7 @@ Result<void> BlobFiles::finish(BlobWriter& writer, const std::string& name) cons
     auto synced = sync_data(writer.file_.get());
     if (!synced) return fail_within("write a blob", synced.error());
   }
+  if (auto there = make_directory(name); !there) return there;
   // AT_EMPTY_PATH would need CAP_DAC_READ_SEARCH; the link in /proc needs nothing (open(2)).
   const std::string unnamed = fmt::format("/proc/self/fd/{}", writer.file_.get());
   const std::string path = path_of(name);
@@ -94,6 +98,7 @@ Result<std::vector<std::string>> BlobFiles::list() const {
   std::error_code error;
   for (int i = 0; i < 256; ++i) {
     const std::string directory = fmt::format("{}/{:02x}", directory_, i);
+    if (!std::filesystem::exists(directory, error)) continue;
     for (std::filesystem::directory_iterator at(directory, error), end; !error && at != end;
          at.increment(error)) {
       auto name = at->path().filename().string();

@@ -32,7 +32,7 @@ class BlobWriter {
 
 class BlobFiles {
  public:
-  // Creates the directories where they are missing.
+  // Creates the directory where it is missing; those of the fan-out come with their first blob.
   static Result<BlobFiles> open(std::string directory, bool sync);
 
   Result<BlobWriter> create() const;
@@ -43,6 +43,7 @@ class BlobFiles {
   Result<std::vector<std::string>> list() const;
 
  private:
+  Result<void> make_directory(const std::string& name) const;
   std::string directory_of(const std::string& name) const;
   std::string path_of(const std::string& name) const;
 

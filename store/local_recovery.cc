@@ -66,7 +66,6 @@ Result<RecoveredStore> replay_onto(const std::string& log_directory, index::Cata
   auto state = catalogue.state();
   if (!state) return std::unexpected(state.error());
   RecoveredStore recovered{std::move(catalogue), *state, {}};
-  recovered.report.clean = state->clean;
   Replay replay(recovered.catalogue, *state);
   auto end = scan_log(log_directory, {state->segment, state->offset}, state->sequence,
                       [&](const LogRecord& record) { return replay.apply(record); });
@@ -83,6 +82,8 @@ Result<RecoveredStore> replay_onto(const std::string& log_directory, index::Cata
   recovered.state.offset = end->position.offset;
   recovered.report.replayed = replay.applied();
   recovered.report.torn_bytes = end->torn_bytes;
+  // A power cut may have taken the mark that the store was opened, but not the records since.
+  recovered.report.clean = state->clean && replay.applied() == 0 && end->torn_bytes == 0;
   recovered.report.last_sequence = recovered.state.sequence;
   return recovered;
 }
@@ -97,13 +98,14 @@ Result<void> forget_index(const std::string& path) {
 }
 
 // Beside the old one, which goes only when the new one is whole.
-Result<RecoveredStore> rebuild(const std::string& log_directory, const std::string& index_path) {
+Result<RecoveredStore> rebuild(const std::string& log_directory, const std::string& index_path,
+                               index::Catalogue::Role role) {
   const std::string fresh = index_path + ".new";
   if (auto gone = forget_index(fresh); !gone) return std::unexpected(gone.error());
   RecoveryReport report;
   index::AppliedState state;
   {
-    auto catalogue = index::Catalogue::open(fresh, index::Catalogue::Role::writer);
+    auto catalogue = index::Catalogue::open(fresh, role);
     if (!catalogue) return std::unexpected(catalogue.error());
     auto recovered = replay_onto(log_directory, std::move(*catalogue));
     if (!recovered) return recovered;
@@ -114,7 +116,7 @@ Result<RecoveredStore> rebuild(const std::string& log_directory, const std::stri
   if (::rename(fresh.c_str(), index_path.c_str()) != 0) {
     return fail_errno(errno, "rename the index to " + index_path);
   }
-  auto catalogue = index::Catalogue::open(index_path, index::Catalogue::Role::writer);
+  auto catalogue = index::Catalogue::open(index_path, role);
   if (!catalogue) return std::unexpected(catalogue.error());
   report.rebuilt = true;
   return RecoveredStore{std::move(*catalogue), state, report};
@@ -164,14 +166,14 @@ Result<void> check_format(const std::string& directory) {
 }
 
 Result<RecoveredStore> recover(const std::string& log_directory, const std::string& index_path,
-                               IndexUse use) {
-  if (use == IndexUse::rebuild) return rebuild(log_directory, index_path);
-  auto catalogue = index::Catalogue::open(index_path, index::Catalogue::Role::writer);
+                               IndexUse use, index::Catalogue::Role role) {
+  if (use == IndexUse::rebuild) return rebuild(log_directory, index_path, role);
+  auto catalogue = index::Catalogue::open(index_path, role);
   auto recovered = catalogue ? replay_onto(log_directory, std::move(*catalogue))
                              : std::unexpected(catalogue.error());
   if (recovered || !index_is_lost(recovered.error())) return recovered;
   spdlog::warn("store: the index is rebuilt from the log: {}", recovered.error().context);
-  return rebuild(log_directory, index_path);
+  return rebuild(log_directory, index_path, role);
 }
 
 Result<std::uint64_t> sweep_blobs(index::Catalogue& catalogue, const BlobFiles& blobs) {

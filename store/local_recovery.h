@@ -21,7 +21,7 @@ struct RecoveredStore {
 enum class IndexUse { keep, rebuild };
 // Applies what the index has not seen, or all of the log when the index cannot be used.
 Result<RecoveredStore> recover(const std::string& log_directory, const std::string& index_path,
-                               IndexUse use);
+                               IndexUse use, index::Catalogue::Role role);
 // Removes blobs that the catalogue does not know; answers how many.
 Result<std::uint64_t> sweep_blobs(index::Catalogue& catalogue, const BlobFiles& blobs);
 

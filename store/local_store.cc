@@ -36,8 +36,12 @@ struct Prepared {
   RecoveredStore recovered;
 };
 
-Result<Prepared> prepare(const std::string& directory, const std::string& log_directory,
+Result<Prepared> prepare(const LocalStoreOptions& options, const std::string& log_directory,
                          const std::string& index_path, IndexUse use) {
+  const std::string& directory = options.directory;
+  // Without sync a power cut may take the log itself: then the index need not outlive it either.
+  const auto role = options.sync ? index::Catalogue::Role::writer
+                                 : index::Catalogue::Role::unsynced_writer;
   auto lock = lock_directory(directory);
   if (!lock) return std::unexpected(lock.error());
   if (auto known = check_format(directory); !known) return std::unexpected(known.error());
@@ -45,7 +49,7 @@ Result<Prepared> prepare(const std::string& directory, const std::string& log_di
     if (auto made = make_directories(path); !made) return std::unexpected(made.error());
   }
   if (auto synced = sync_directory(directory); !synced) return std::unexpected(synced.error());
-  auto recovered = recover(log_directory, index_path, use);
+  auto recovered = recover(log_directory, index_path, use, role);
   if (!recovered) return fail_within("recover " + directory, recovered.error());
   return Prepared{std::move(*lock), std::move(*recovered)};
 }
@@ -55,7 +59,7 @@ Result<Prepared> prepare(const std::string& directory, const std::string& log_di
 Result<std::unique_ptr<LocalStore>> LocalStore::open(LocalStoreOptions options, Clock& clock,
                                                      Random& random) {
   HOLDFAST_CHECK(options.inline_bytes <= max_inline_bytes);
-  auto prepared = prepare(options.directory, State::log_directory(options),
+  auto prepared = prepare(options, State::log_directory(options),
                           State::index_path(options), IndexUse::keep);
   if (!prepared) return std::unexpected(prepared.error());
   auto& [catalogue, applied, report] = prepared->recovered;
@@ -90,7 +94,7 @@ Result<std::unique_ptr<LocalStore>> LocalStore::open(LocalStoreOptions options, 
 Result<RecoveryReport> LocalStore::rebuild_index(LocalStoreOptions options, Clock& clock,
                                                  Random& random) {
   {
-    auto prepared = prepare(options.directory, State::log_directory(options),
+    auto prepared = prepare(options, State::log_directory(options),
                             State::index_path(options), IndexUse::rebuild);
     if (!prepared) return std::unexpected(prepared.error());
   }

@@ -1,6 +1,7 @@
 #include "store/log_format.h"
 
 #include <fmt/format.h>
+#define XXH_STATIC_LINKING_ONLY  // the state on the stack
 #include <xxhash.h>
 
 #include <charconv>

@@ -1,0 +1,178 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/encoding.h"
+#include "store/log_format.h"
+#include "store/log_record.h"
+#include "store/log_segments.h"
+#include "tests/unit/store/local_fixture.h"
+
+namespace holdfast::store {
+namespace {
+
+class LogTest : public ::testing::Test {
+ protected:
+  LogOptions options(std::uint64_t segment_bytes = 1u << 20) const {
+    return {directory.path(), segment_bytes, false};
+  }
+
+  struct Scan {
+    Result<LogEnd> end = fail(ErrorCode::internal, "not scanned");
+    std::vector<std::uint64_t> sequences;
+    std::vector<std::string> payloads;
+  };
+  Scan scan(LogPosition from = {}, std::uint64_t last_sequence = 0) const {
+    Scan result;
+    result.end = scan_log(directory.path(), from, last_sequence,
+                          [&](const LogRecord& record) -> Result<void> {
+                            result.sequences.push_back(record.sequence);
+                            result.payloads.emplace_back(record.payload);
+                            return {};
+                          });
+    return result;
+  }
+  // Groups of `sizes` records each; answers where each group ends.
+  std::vector<LogPosition> write(const std::vector<int>& sizes, std::uint64_t segment_bytes) {
+    auto before = scan();
+    std::uint64_t next = before.end->last_sequence + 1;
+    auto writer = LogWriter::open(options(segment_bytes), before.end->position, next);
+    EXPECT_TRUE(writer);
+    std::vector<LogPosition> ends;
+    for (const int size : sizes) {
+      EXPECT_TRUE(writer->make_room(next));
+      std::string group;
+      const std::uint64_t first = next;
+      for (int i = 0; i < size; ++i, ++next) {
+        append_record(group, {next, first}, fmt::format("payload {}", next), "body");
+      }
+      EXPECT_TRUE(writer->append(group));
+      ends.push_back(writer->end());
+    }
+    return ends;
+  }
+  void overwrite(LogPosition at, std::string_view bytes) const {
+    auto file = open_file(segment_path(directory.path(), at.segment), O_RDWR);
+    ASSERT_TRUE(file && write_all_at(file->get(), as_bytes(bytes), at.offset));
+  }
+  void cut(LogPosition at) const {
+    std::filesystem::resize_file(segment_path(directory.path(), at.segment), at.offset);
+  }
+
+  TemporaryDirectory directory;
+};
+
+TEST_F(LogTest, RecordsComeBackInOrderAcrossSegments) {
+  write({1, 3, 2, 5, 1}, 150);
+  EXPECT_GT(list_segments(directory.path())->size(), 2u);
+  const auto all = scan();
+  ASSERT_TRUE(all.end) << all.end.error().context;
+  EXPECT_EQ(all.sequences.size(), 12u);
+  EXPECT_EQ(all.payloads.back(), "payload 12");
+  EXPECT_EQ(all.end->torn_bytes, 0u);
+}
+
+TEST_F(LogTest, AScanGoesOnFromWhereTheIndexCame) {
+  const auto ends = write({2, 3, 1}, 150);
+  const auto rest = scan(ends[0], 2);
+  ASSERT_TRUE(rest.end);
+  EXPECT_EQ(rest.sequences, (std::vector<std::uint64_t>{3, 4, 5, 6}));
+}
+
+TEST_F(LogTest, ATailTornAtAnyByteLosesOnlyTheRecordThatWasBeingWritten) {
+  const auto ends = write({2, 1}, 1u << 20);
+  for (auto at = ends[1].offset - 1; at >= ends[0].offset; --at) {
+    cut({1, at});
+    const auto seen = scan();
+    ASSERT_TRUE(seen.end) << at;
+    EXPECT_EQ(seen.sequences.size(), 2u);
+    EXPECT_EQ(seen.end->position, ends[0]);
+    EXPECT_EQ(seen.end->torn_bytes, at - ends[0].offset);
+  }
+}
+
+TEST_F(LogTest, AGroupThatReachedTheDiskInPiecesIsCutAtItsFirstGap) {
+  // Pages of one group may reach the disk in any order before its fdatasync.
+  const auto ends = write({1, 4}, 1u << 20);
+  overwrite({1, ends[0].offset + 70}, std::string(20, '\0'));
+  const auto seen = scan();
+  ASSERT_TRUE(seen.end) << seen.end.error().context;
+  EXPECT_LE(seen.sequences.size(), 2u);
+  EXPECT_GT(seen.end->torn_bytes, 0u);
+}
+
+TEST_F(LogTest, AFlippedByteInWhatWasDurableIsDamageNotATornTail) {
+  const auto ends = write({1, 1, 1}, 1u << 20);
+  for (auto at = ends[0].offset; at < ends[1].offset; ++at) {
+    std::string original(1, '\0');
+    auto file = open_file(segment_path(directory.path(), 1), O_RDWR);
+    ASSERT_TRUE(file && read_at(file->get(), std::as_writable_bytes(std::span(original)), at));
+    overwrite({1, at}, std::string(1, static_cast<char>(original[0] ^ 0x40)));
+    const auto seen = scan();
+    ASSERT_FALSE(seen.end) << at;
+    EXPECT_EQ(seen.end.error().code, ErrorCode::corrupted);
+    const auto damage = find_log_damage(directory.path(), ends[2]);
+    ASSERT_TRUE(damage && damage->size() == 1) << at;
+    EXPECT_EQ(damage->front().position, ends[0]);
+    EXPECT_EQ(damage->front().bytes, ends[1].offset - ends[0].offset);
+    overwrite({1, at}, original);
+  }
+  EXPECT_TRUE(scan().end);
+}
+
+TEST_F(LogTest, DamageInASegmentThatOthersFollowIsNeverTakenForATornTail) {
+  write({1, 1, 1}, 60);
+  ASSERT_GE(list_segments(directory.path())->size(), 2u);
+  cut({1, 60});
+  const auto seen = scan();
+  ASSERT_FALSE(seen.end);
+  EXPECT_EQ(seen.end.error().code, ErrorCode::corrupted);
+}
+
+TEST_F(LogTest, ASegmentWhoseHeaderNeverCameIsStartedAgain) {
+  write({2}, 60);
+  auto file = open_file(segment_path(directory.path(), 2), O_RDWR | O_CREAT);
+  ASSERT_TRUE(file && write_all_at(file->get(), as_bytes("HFLOG"), 0));
+  EXPECT_EQ(scan().sequences.size(), 2u);
+  write({1}, 60);
+  EXPECT_EQ(scan().sequences.size(), 3u);
+}
+
+TEST_F(LogTest, AGroupThatIsTakenBackIsGone) {
+  auto writer = LogWriter::open(options(), {}, 1);
+  ASSERT_TRUE(writer);
+  std::string group;
+  append_record(group, {1, 1}, "one", "");
+  ASSERT_TRUE(writer->append(group));
+  const auto before = writer->end();
+  group.clear();
+  append_record(group, {2, 2}, "two", "");
+  ASSERT_TRUE(writer->append(group));
+  ASSERT_TRUE(writer->take_back(before));
+  EXPECT_EQ(scan().sequences, std::vector<std::uint64_t>{1});
+  ASSERT_TRUE(writer->append(group));
+  EXPECT_EQ(scan().sequences.size(), 2u);
+}
+
+TEST_F(LogTest, EveryOperationComesBackFromItsRecord) {
+  Piece piece{Piece::Home::blob, 0, 0, std::string(32, 'a'), 1u << 20, 77};
+  PutVersionOp put{3,  std::string("k\0\xff", 3), "v", false, "etag", 9, -5, "meta",
+                   {{piece, 5, 9}}, "upload"};
+  const std::string bytes = encode_op(put);
+  auto back = decode_op(bytes);
+  ASSERT_TRUE(back);
+  const auto& same = std::get<PutVersionOp>(*back);
+  EXPECT_EQ(same.key, put.key);
+  EXPECT_EQ(same.time, -5);
+  ASSERT_EQ(same.extents.size(), 1u);
+  EXPECT_EQ(same.extents[0].piece.blob, piece.blob);
+  EXPECT_EQ(same.extents[0].first, 5u);
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(decode_op(std::string_view(bytes).substr(0, size))) << size;
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::store
