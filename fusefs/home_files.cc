@@ -40,12 +40,11 @@ void HomeFs::finish_open(Reply reply, const InodePtr& inode, int flags) {
   auto handle = std::make_unique<FileHandle>();
   handle->inode = inode;
   handle->writable = opens_for_write(flags);
-  // Told before a byte can move: with passthrough or mmap no write passes by here.
-  if (handle->writable) events_.opened_for_write(table_->path(*inode));
+  if (handle->writable) announce_writer(*handle, table_->path(*inode));
   handle->fd = Fd(::open(proc_path((*pinned)->get()).c_str(), (flags & kept_flags) | O_CLOEXEC));
   if (!handle->fd.valid()) {
     const int error = errno;
-    if (handle->writable) events_.closed_for_write(table_->path(*inode));
+    retract_writer(*handle);
     return void(reply.error(error));
   }
   if ((flags & O_TRUNC) != 0) {
@@ -77,11 +76,11 @@ void HomeFs::create(Reply reply, NameAt name, std::uint32_t mode, int flags) {
     return void(reply.error(look_again ? ESTALE : errno));
   }
   const std::string path = path_at(name);
-  events_.opened_for_write(path);
+  announce_writer(*handle, path);
   events_.changed(path);
   const auto found = table_->lookup(parent, std::string(name.name));
   if (!found) {
-    events_.closed_for_write(path);
+    retract_writer(*handle);
     return void(reply.error(found.error()));
   }
   handle->inode = found->inode;
@@ -92,6 +91,31 @@ void HomeFs::create(Reply reply, NameAt name, std::uint32_t mode, int flags) {
   } else {
     close_handle(*handle);
   }
+}
+
+// Told before a byte can move: with passthrough or mmap no write passes by here.
+void HomeFs::announce_writer(FileHandle& handle, std::string path) {
+  events_.opened_for_write(path);
+  const std::lock_guard lock(writers_mutex_);
+  handle.announced = std::move(path);
+  writers_.insert(&handle);
+}
+
+void HomeFs::move_writers(const std::string& from, const std::string& to) {
+  const std::lock_guard lock(writers_mutex_);
+  for (FileHandle* handle : writers_) {
+    std::string& path = handle->announced;
+    if (!path.starts_with(from)) continue;
+    if (path.size() != from.size() && path[from.size()] != '/') continue;
+    const std::string before = std::exchange(path, to + path.substr(from.size()));
+    events_.opened_for_write(path);
+    events_.closed_for_write(before);
+  }
+}
+
+void HomeFs::retract_writer(FileHandle& handle) {
+  const std::lock_guard lock(writers_mutex_);
+  if (writers_.erase(&handle) > 0) events_.closed_for_write(handle.announced);
 }
 
 // The first open of a file settles how its bytes move; the kernel refuses a mixture.
@@ -150,8 +174,8 @@ void HomeFs::close_handle(FileHandle& handle) {
   }
   if (!handle.writable) return;
   // What was written through a mapping moved the time without a word to the kernel's cache.
-  if (modified_unseen(inode, handle.fd.get())) invalidator_->attributes(inode.id);
-  events_.closed_for_write(table_->path(inode));
+  if (modified_unseen(inode, handle.fd.get())) forget_attributes(inode.id);
+  retract_writer(handle);
   changed(inode);
 }
 

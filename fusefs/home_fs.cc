@@ -51,13 +51,7 @@ Result<std::shared_ptr<HomeFs>> HomeFs::open(HomeOptions options, HomeEvents& ev
 void HomeFs::attach(std::shared_ptr<Channel> channel) {
   channel_ = std::move(channel);
   constexpr std::size_t queue_limit = 65'536;
-  invalidator_ = std::make_unique<Invalidator>(
-      Invalidator::Actions{
-          .entry = [this](const std::string& path) { drop_entry(path); },
-          .content = [this](const std::string& path) { drop_content(path); },
-          .attributes = [this](NodeId node) { channel_->invalidate_attributes(node); },
-          .everything = [this] { drop_everything(); }},
-      queue_limit);
+  invalidator_ = std::make_unique<Invalidator>([this] { drop_everything(); }, queue_limit);
 }
 
 void HomeFs::detach() {
@@ -68,11 +62,18 @@ void HomeFs::detach() {
 // --- What others changed in the tree.
 
 void HomeFs::invalidate_entry(const std::string& path) {
-  if (invalidator_ != nullptr) invalidator_->entry(path);
+  if (invalidator_ == nullptr) return;
+  invalidator_->post("entry " + path, [this, path] { drop_entry(path); });
 }
 
 void HomeFs::invalidate_content(const std::string& path) {
-  if (invalidator_ != nullptr) invalidator_->content(path);
+  if (invalidator_ == nullptr) return;
+  invalidator_->post("content " + path, [this, path] { drop_content(path); });
+}
+
+void HomeFs::forget_attributes(NodeId node) {
+  invalidator_->post("attributes " + std::to_string(node),
+                     [this, node] { channel_->invalidate_attributes(node); });
 }
 
 void HomeFs::wait_invalidated() {

@@ -9,6 +9,8 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -117,17 +119,24 @@ class HomeFs final : public Filesystem, public std::enable_shared_from_this<Home
   Opened open_data(FileHandle& handle);
   Result<int> open_backing(const FileHandle& handle);
   void close_handle(FileHandle& handle);
+  // A writer is announced before a byte can move, moves with renames, and is taken back once.
+  void announce_writer(FileHandle& handle, std::string path);
+  void move_writers(const std::string& from, const std::string& to);
+  void retract_writer(FileHandle& handle);
   void wait_uploaded(Reply reply, const Inode& inode);
 
   void drop_entry(const std::string& path);
   void drop_content(const std::string& path);
   void drop_everything();
+  void forget_attributes(NodeId node);
 
   const HomeOptions options_;
   HomeEvents& events_;
   std::unique_ptr<InodeTable> table_;
   std::shared_ptr<Channel> channel_;
   std::unique_ptr<Invalidator> invalidator_;
+  std::mutex writers_mutex_;
+  std::set<FileHandle*> writers_;
   std::atomic<bool> refused_passthrough_{false};  // logged once
 };
 

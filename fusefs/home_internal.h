@@ -22,6 +22,7 @@ struct HomeFs::FileHandle {
   Fd fd;
   InodePtr inode;
   bool writable = false;
+  std::string announced;  // where the engine was told of a writer; under writers_mutex_
 
   static FileHandle* from(std::uint64_t handle) { return reinterpret_cast<FileHandle*>(handle); }
 };

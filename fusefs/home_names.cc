@@ -134,6 +134,7 @@ void HomeFs::rename(Reply reply, NameAt from, NameAt to, unsigned flags) {
   } else {
     table_->renamed(from_parent, std::string(from.name), to_parent, std::string(to.name));
     events_.renamed(from_path, to_path);
+    move_writers(from_path, to_path);
   }
   reply.error(0);
 }

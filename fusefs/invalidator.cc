@@ -4,8 +4,8 @@
 
 namespace holdfast::fusefs {
 
-Invalidator::Invalidator(Actions actions, std::size_t limit)
-    : actions_(std::move(actions)), limit_(limit), thread_([this] { run(); }) {}
+Invalidator::Invalidator(std::function<void()> everything, std::size_t limit)
+    : everything_action_(std::move(everything)), limit_(limit), thread_([this] { run(); }) {}
 
 Invalidator::~Invalidator() { stop(); }
 
@@ -18,20 +18,15 @@ void Invalidator::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-std::string Invalidator::identity(const Item& item) {
-  std::string text(1, static_cast<char>(item.kind));
-  return item.kind == Kind::attributes ? text + std::to_string(item.node) : text + item.path;
-}
-
-void Invalidator::post(Item item) {
+void Invalidator::post(std::string identity, std::function<void()> action) {
   const std::lock_guard lock(mutex_);
   if (everything_ || stopping_) return;
   if (queue_.size() >= limit_) {
     queue_.clear();
     queued_.clear();
     everything_ = true;
-  } else if (queued_.insert(identity(item)).second) {
-    queue_.push_back(std::move(item));
+  } else if (queued_.insert(identity).second) {
+    queue_.push_back({std::move(identity), std::move(action)});
   }
   changed_.notify_all();
 }
@@ -49,18 +44,14 @@ void Invalidator::run() {
     busy_ = true;
     if (std::exchange(everything_, false)) {
       lock.unlock();
-      actions_.everything();
+      everything_action_();
     } else {
       const Item item = std::move(queue_.front());
       queue_.pop_front();
       // Erased first: a change that is posted while this one is carried out counts anew.
-      queued_.erase(identity(item));
+      queued_.erase(item.identity);
       lock.unlock();
-      switch (item.kind) {
-        case Kind::entry: actions_.entry(item.path); break;
-        case Kind::content: actions_.content(item.path); break;
-        case Kind::attributes: actions_.attributes(item.node); break;
-      }
+      item.action();
     }
     lock.lock();
     busy_ = false;

@@ -7,48 +7,34 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <unordered_set>
 
-#include "fusefs/reply.h"
-
 namespace holdfast::fusefs {
 
 class Invalidator {
  public:
-  // Run on the invalidator's thread.
-  struct Actions {
-    std::function<void(const std::string&)> entry;    // the name at this path, and what it names
-    std::function<void(const std::string&)> content;  // pages and attributes of the file there
-    std::function<void(NodeId)> attributes;
-    std::function<void()> everything;
-  };
-  Invalidator(Actions actions, std::size_t limit);
+  // `everything` takes the place of what did not fit.
+  Invalidator(std::function<void()> everything, std::size_t limit);
   ~Invalidator();  // stop()
   Invalidator(const Invalidator&) = delete;
   Invalidator& operator=(const Invalidator&) = delete;
 
-  void entry(const std::string& path) { post({Kind::entry, path, 0}); }
-  void content(const std::string& path) { post({Kind::content, path, 0}); }
-  void attributes(NodeId node) { post({Kind::attributes, {}, node}); }
+  // Runs `action` on the invalidator's thread; once, if the same identity waits already.
+  void post(std::string identity, std::function<void()> action);
   void wait_idle();
   void stop();  // drops what waits, and all that is posted later; idempotent
 
  private:
-  enum class Kind : char { entry = 'e', content = 'c', attributes = 'a' };
   struct Item {
-    Kind kind;
-    std::string path;
-    NodeId node;
+    std::string identity;
+    std::function<void()> action;
   };
-  static std::string identity(const Item& item);
-  void post(Item item);
   void run();
 
-  Actions actions_;
+  std::function<void()> everything_action_;
   std::size_t limit_;
   std::mutex mutex_;
   std::condition_variable changed_;
