@@ -1,0 +1,230 @@
+"""The measurements. Each takes a World and answers rows; each round measures us and the peer in turn."""
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import tarfile
+import tempfile
+import time
+
+from harness import free_port, http_get, wait_for
+from rows import Row
+from world import BUCKET, USER, Nginx, cpu_seconds, pin, processes_below
+
+FILES = 5000
+
+
+# --- The home beside a plain directory
+
+HOME_WORKLOADS = [  # name, unit of the program's answer, how it is shown, aim, fsync
+    ("seq_read", "mib_s", "MiB/s", 0.9, "none: page cache"),
+    ("rand_read", "ops_s", "op/s", 0.9, "none: page cache"),
+    ("seq_write", "mib_s", "MiB/s", 0.9, "none: page cache"),
+    ("rand_write", "ops_s", "op/s", 0.9, "none: page cache"),
+    ("rand_write_sync", "ops_s", "op/s", None, "fdatasync after each write"),
+]
+TITLES = {"seq_read": "home: sequential read, 1 MiB", "rand_read": "home: random read, 4 KiB",
+          "seq_write": "home: sequential write, 1 MiB", "rand_write": "home: random write, 4 KiB",
+          "rand_write_sync": "home: random durable write, 4 KiB"}
+
+
+def home_io(world):
+    size = (64 if world.quick else 256) << 20
+    home = world.mounted_home()
+    ours, theirs = os.path.join(home, "bench.bin"), os.path.join(world.scratch, "bench.bin")
+    for path in (ours, theirs):
+        world.program("holdfast_bench_file_io", path, "prepare", "--bytes", size)
+    rows = []
+    for workload, figure, unit, aim, fsync in HOME_WORKLOADS:
+        row = Row(TITLES[workload], unit, "plain directory", fsync, aim)
+
+        def one(path):
+            answer = world.program("holdfast_bench_file_io", path, workload, "--bytes", size,
+                                   "--seconds", world.seconds)
+            return answer[figure]
+        for _ in range(world.rounds):
+            # What our side leaves to upload is ours: it may not run while the peer is measured.
+            world.server.wait_uploaded(USER, 300)
+            os.sync()
+            beside = one(theirs)
+            os.sync()
+            row.add(one(ours), beside)
+        rows.append(row)
+    os.unlink(ours)
+    os.unlink(theirs)
+    return rows
+
+
+# --- Unpacking many small files
+
+def make_archive(path, files):
+    """A source tree: 25 files a folder, sizes around 4 KiB with a long tail."""
+    draw = random.Random(5)
+    with tarfile.open(path, "w") as archive:
+        for number in range(files):
+            if number % 25 == 0:
+                folder = tarfile.TarInfo(f"tree/d{number // 25:03}")
+                folder.type, folder.mode, folder.mtime = tarfile.DIRTYPE, 0o755, 1_700_000_000
+                archive.addfile(folder)
+            info = tarfile.TarInfo(f"tree/d{number // 25:03}/f{number % 25:02}.txt")
+            info.size = min(int(draw.lognormvariate(7.6, 1.2)), 200_000)
+            info.mode, info.mtime = 0o644, 1_700_000_000 + number
+            with tempfile.TemporaryFile() as body:
+                body.write(draw.randbytes(info.size))
+                body.seek(0)
+                archive.addfile(info, body)
+
+
+def untar(world):
+    files = 1000 if world.quick else FILES
+    home = world.mounted_home()
+    archive = os.path.join(world.scratch, "tree.tar")
+    make_archive(archive, files)
+    memory = tempfile.mkdtemp(prefix="holdfast-bench-", dir="/dev/shm")
+    places = {"home": home, "disk": world.scratch, "memory": memory}
+    times = {name: [] for name in places}
+    uploads = []
+    try:
+        for _ in range(world.rounds):
+            for name in ("disk", "home", "memory"):
+                world.server.wait_uploaded(USER, 600)
+                os.sync()
+                begun = time.monotonic()
+                subprocess.run(["tar", "--extract", "--no-same-owner", "--file", archive, "--directory", places[name]],
+                               check=True)
+                times[name].append(time.monotonic() - begun)
+                if name == "home":
+                    world.server.wait_uploaded(USER, 600)
+                    uploads.append(time.monotonic() - begun)
+                shutil.rmtree(os.path.join(places[name], "tree"))
+    finally:
+        shutil.rmtree(memory, ignore_errors=True)
+    rows = []
+    for name, title in (("disk", "plain directory"), ("memory", "tmpfs")):
+        row = Row(f"home: untar {files:,} files", "s", title, "none: page cache")
+        row.ours, row.theirs = times["home"], times[name]
+        row.extra = {"uploaded_seconds": uploads}
+        rows.append(row)
+    rows[0].notes.append(f"all uploaded {statistics.median(uploads):.1f} s after its beginning "
+                         f"({min(uploads):.1f}..{max(uploads):.1f}), {files / statistics.median(uploads):,.0f} files/s")
+    return rows
+
+
+# --- Durable small PUTs
+
+def durable_put(world):
+    body = os.path.join(world.scratch, "4k.bin")
+    with open(body, "wb") as file:
+        file.write(os.urandom(4096))
+    rows = []
+    for connections, aim in ((64, 2), (1, None)):
+        row = Row(f"PUT 4 KiB, c={connections}, signed", "/s", "serial write + fdatasync, 4 KiB appends",
+                  "fdatasync before each answer (grouped)", aim)
+        latencies = []
+        for number in range(world.rounds):
+            serial = world.program("holdfast_bench_file_io", os.path.join(world.scratch, "serial"), "append_sync",
+                                   "--seconds", world.seconds)
+            load = world.program(
+                "holdfast_bench_s3_load", "--port", world.server.s3_port, "--method", "PUT", "--body", body,
+                "--path", f"/{BUCKET}/put/{connections}-{number}/", "--connections", connections,
+                "--seconds", world.seconds, keys=world.keys)
+            row.add(load["requests_s"], serial["ops_s"])
+            latencies.append((load["p50_ms"], load["p99_ms"], serial["p50_us"] / 1000, serial["p99_us"] / 1000))
+        middle = [statistics.median(column) for column in zip(*latencies)]
+        row.notes.append(f"p50 {middle[0]:.2f} ms, p99 {middle[1]:.2f} ms; serial p50 {middle[2]:.2f} ms, "
+                         f"p99 {middle[3]:.2f} ms")
+        rows.append(row)
+    return rows
+
+
+# --- GET beside nginx
+
+def get(world):
+    cores = sorted(os.sched_getaffinity(0))
+    ours = set(cores[:max(1, len(cores) // 2)])
+    loader = set(cores[len(ours):]) or ours
+    server = [world.server.process.pid]
+    nginx = Nginx(os.path.join(world.scratch, "nginx"), len(ours))
+    peer = processes_below(nginx.process.pid)
+    before = os.sched_getaffinity(world.server.process.pid)
+    try:
+        pin(server + peer, ours)
+        return [get_row(world, nginx, server, peer, loader, *size)
+                for size in (("4 KiB", 4096, 1000, 0.5), ("1 MiB", 1 << 20, 32, 0.9))]
+    finally:
+        pin(server, before)
+        nginx.stop()
+
+
+def get_row(world, nginx, server, peer, loader, title, size, keys, aim):
+    body = os.path.join(world.scratch, f"get-{size}.bin")
+    with open(body, "wb") as file:
+        file.write(os.urandom(size))
+    path = f"/{BUCKET}/get/{size}/"
+    world.program("holdfast_bench_s3_load", "--port", world.server.s3_port, "--method", "PUT", "--body", body,
+                  "--path", path, "--count", keys, "--connections", 8, keys=world.keys)
+    os.makedirs(nginx.root + path)
+    for key in range(keys):
+        shutil.copyfile(body, f"{nginx.root}{path}{key:08}")
+
+    warm_up = 0.3
+    busy = {"ours": [], "theirs": []}
+
+    def one(name, port, pids, keys_of_user):
+        begun, used = time.monotonic(), cpu_seconds(pids)
+        answer = world.program("holdfast_bench_s3_load", "--port", port, "--method", "GET", "--body", body,
+                               "--path", path, "--keys", keys, "--connections", 32, "--threads", len(loader),
+                               "--warm-up", warm_up, "--seconds", world.seconds, cores=loader, keys=keys_of_user)
+        seconds = time.monotonic() - begun
+        used = cpu_seconds(pids) - used
+        busy[name].append((used / seconds, 1e6 * used / (answer["requests_s"] * (world.seconds + warm_up))))
+        return answer["requests_s"] if size < 1 << 20 else answer["mib_s"]
+
+    row = Row(f"GET {title}, c=32, signed", "/s" if size < 1 << 20 else "MiB/s",
+              "nginx static, unsigned, same core" + ("s" if len(loader) > 1 else ""), "reads only", aim)
+    for _ in range(world.rounds):
+        theirs = one("theirs", nginx.port, peer, None)
+        row.add(one("ours", world.server.s3_port, server, world.keys), theirs)
+    row.extra = {"server_cpu": busy}
+    figures = {name: [statistics.median(column) for column in zip(*busy[name])] for name in busy}
+    row.notes.append("CPU a request: " + ", nginx ".join(
+        f"{figures[name][1]:.1f} µs ({figures[name][0]:.2f} cores busy)" for name in ("ours", "theirs")))
+    return row
+
+
+# --- From the click to a usable notebook
+
+def bare_jupyter(folder):
+    """Seconds from exec to the first 200 of its API."""
+    port = free_port(8899)
+    environment = {"PATH": "/usr/bin:/bin", "HOME": folder, "SHELL": "/bin/bash"}
+    command = ["/usr/bin/jupyter-notebook", "--ip=127.0.0.1", f"--port={port}", "--port-retries=0", "--no-browser",
+               "--allow-root", "--NotebookApp.token=", "--NotebookApp.password=", f"--notebook-dir={folder}"]
+    begun = time.monotonic()
+    process = subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    try:
+        wait_for("the bare notebook", lambda: http_get(f"http://127.0.0.1:{port}/api")[0] == 200, 60, 0.01)
+        return time.monotonic() - begun
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def jupyter(world):
+    world.mounted_home()
+    admin = world.admin()
+    ours, theirs = [], []
+    for _ in range(world.rounds):
+        folder = tempfile.mkdtemp(dir=world.scratch)
+        theirs.append(bare_jupyter(folder))
+        begun = time.monotonic()
+        admin.call("POST", "tools/jupyter/start", {"user": USER})
+        wait_for("jupyter to be ready", lambda: world.tool_state(admin, "jupyter") == "ready", 120, 0.01)
+        ours.append(time.monotonic() - begun)
+        admin.call("POST", "tools/jupyter/stop", {"user": USER})
+        wait_for("jupyter to stop", lambda: world.tool_state(admin, "jupyter") == "stopped", 60)
+    row = Row("Jupyter: click to usable", "s", "bare process to its first answer", "as the home")
+    row.ours, row.theirs = ours, theirs
+    return [row]
