@@ -352,6 +352,7 @@ void Engine::publish() {
   HomeStatus now;
   now.started = merged_;
   now.dirty = dirty_since_.size();
+  now.working = work_.size();
   now.downloading = active_[index_of(Lane::urgent)] + active_[index_of(Lane::background)];
   now.stubs = stubs_;
   now.uploaded = uploaded_;

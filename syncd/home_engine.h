@@ -74,6 +74,7 @@ enum class ParkedDecision : std::uint8_t {
 struct HomeStatus {
   bool started = false;         // the first complete listing has been merged
   std::uint64_t dirty = 0;      // paths that wait to upload, in flight included
+  std::uint64_t working = 0;    // paths with anything to do, in either direction
   std::uint64_t downloading = 0, stubs = 0;
   std::uint64_t uploaded = 0, downloaded = 0, conflicts = 0;  // since start
   TimePoint oldest_dirty{};     // when the oldest of them was noted
