@@ -100,12 +100,9 @@ Async<net::ClientResponse> S3Client::send(S3Call call) {
   if (!credentials) co_return std::unexpected(credentials.error());
   net::ClientRequest request = sign(call, *credentials);
   const bool writes = call.method == "PUT" || call.method == "POST";
-  auto text = make_string_reader(call.body);
-  request.body = call.stream;
-  if (call.stream == nullptr && writes) request.body = text.get();
-  if (request.body != nullptr) {
-    request.body_size = call.stream != nullptr ? call.stream_bytes : call.body.size();
-  }
+  request.body_size = call.stream != nullptr ? call.stream_bytes : call.body.size();
+  auto text = make_string_reader(std::move(call.body));
+  request.body = call.stream != nullptr ? call.stream : writes ? text.get() : nullptr;
   auto response = co_await http_.send(std::move(request));
   if (!response) co_return fail_within(name_of(call), response.error());
   if (response->status < 300) co_return std::move(*response);

@@ -15,11 +15,19 @@ namespace holdfast::store {
 namespace {
 
 // XML 1.0 carries neither control characters nor bytes that are no UTF-8; such keys go one by one.
+// Four-byte sequences and the last plane-0 characters are left out too: rare, and simpler so.
 bool fits_xml(std::string_view key) {
-  return std::ranges::all_of(key, [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte >= 0x20 && byte < 0x7f;
-  });
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(key[i]);
+    if (byte < 0x20 || byte == 0x7f) return false;
+    if (byte < 0x80) continue;
+    const std::size_t more = byte >= 0xc2 && byte < 0xe0 ? 1 : byte >= 0xe1 && byte < 0xed ? 2 : 0;
+    if (more == 0 || i + more >= key.size()) return false;
+    for (std::size_t j = 0; j < more; ++j) {
+      if ((static_cast<unsigned char>(key[++i]) & 0xc0) != 0x80) return false;
+    }
+  }
+  return true;
 }
 
 using Answers = std::vector<Result<DeleteResult>>;

@@ -85,8 +85,7 @@ Backend backend() {
           .open = [](boost::asio::io_context& io) -> std::unique_ptr<OpenStore> {
             return std::make_unique<OpenGateway>(io);
           },
-          .tells_sequences = false,
-          .tells_mismatches = false};
+          .tells_sequences = false};
 }
 
 INSTANTIATE_TEST_SUITE_P(S3, StoreConformance, testing::Values(backend()),

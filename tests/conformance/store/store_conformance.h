@@ -31,8 +31,7 @@ class OpenStore {
 struct Backend {
   std::string name;
   std::function<std::unique_ptr<OpenStore>(boost::asio::io_context&)> open;
-  bool tells_sequences = true;   // PutResult and ObjectInfo carry them (S3 does not)
-  bool tells_mismatches = true;  // checksum_mismatch is not folded into bad_digest
+  bool tells_sequences = true;  // PutResult and ObjectInfo carry them (S3 does not)
 };
 
 inline void PrintTo(const Backend& backend, std::ostream* out) { *out << backend.name; }
@@ -84,9 +83,9 @@ class StoreConformance : public testing::TestWithParam<Backend> {
   Result<PartInfo> put_part(const BucketName& bucket, const std::string& key, const UploadId& upload,
                             std::uint32_t number, std::string text);
 
-  // Every page of a listing, "key" for objects and "prefix/…" entries marked by a leading "> ".
+  // Every page of a listing: keys, then common prefixes with a leading "> ".
   std::vector<std::string> list_all(ListRequest request);
-  // "key version" in order, "(marker)" behind delete markers; versions as given by `names`.
+  // Every page of a listing of versions.
   std::vector<ObjectInfo> all_versions(ListVersionsRequest request);
 
  private:

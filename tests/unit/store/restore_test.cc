@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include "store/fault_store.h"
 #include "store_test.h"
 
@@ -212,6 +214,40 @@ TEST_F(Restore, ARowThatFailsStopsNoOther) {
   EXPECT_EQ(report->copied, 9u);
   EXPECT_EQ(report->failed, 1u);
   EXPECT_TRUE(apply(plan("d", at)).complete()) << "a second run does the rest";
+}
+
+TEST_F(Restore, AnyMomentOfARandomHistoryComesBackExactly) {
+  using Tree = std::map<std::string, std::string>;
+  const std::vector<std::string> names = {"a", "a/", "a/b", "a/b/", "a/b/c", "a-", "b", "b/\xff"};
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE(fmt::format("seed {}", seed));
+    SeededRandom random(seed);
+    const std::string root = fmt::format("{}/", seed);
+    Tree tree;
+    std::vector<std::pair<TimePoint, Tree>> moments;
+    for (int step = 0; step < 60; ++step) {
+      const auto& name = names[random.below(names.size())];
+      if (random.below(3) == 0) {
+        erase(root + name);
+        tree.erase(name);
+      } else {
+        tree[name] = fmt::format("{}", random.below(4));
+        write(root + name, tree[name]);
+      }
+      moments.emplace_back(clock_.now(), tree);
+    }
+    for (int round = 0; round < 5; ++round) {
+      const auto& [at, then] = moments[random.below(moments.size())];
+      clock_.advance(1s);
+      ASSERT_TRUE(apply(plan(root, at), {.concurrency = 4}).complete());
+      Tree now;
+      const auto page = run(memory_.list({.bucket = bucket_, .prefix = root}));
+      for (const auto& info : page->objects) {
+        now[info.key.value.substr(root.size())] = text(info.key.value);
+      }
+      EXPECT_EQ(now, then);
+    }
+  }
 }
 
 TEST_F(Restore, APlanThatCannotReadTheStoreIsNoPlan) {
