@@ -1,6 +1,7 @@
 #include "store/local_files.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "store/log_format.h"
 #include "store/log_segments.h"
@@ -34,19 +35,25 @@ Result<std::shared_ptr<const Fd>> LocalFiles::open(const Piece& piece) {
   if (!file) return std::unexpected(file.error());
   auto shared = std::make_shared<const Fd>(std::move(*file));
   keep(name, shared);
+  // A removed file that stayed in the cache would hold its space.
+  struct stat status {};
+  if (::fstat(shared->get(), &status) == 0 && status.st_nlink == 0) forget(name);
   return shared;
 }
 
+void LocalFiles::forget(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_name_.find(name);
+  if (found == by_name_.end()) return;
+  recent_.erase(found->second);
+  by_name_.erase(found);
+}
+
 Result<void> LocalFiles::remove_blob(const std::string& name) {
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = by_name_.find(name);
-    if (found != by_name_.end()) {
-      recent_.erase(found->second);
-      by_name_.erase(found);
-    }
-  }
-  return blobs_.remove(name);
+  // The name goes first: a reader that keeps the file meanwhile then sees that it has none.
+  auto removed = blobs_.remove(name);
+  forget(name);
+  return removed;
 }
 
 }  // namespace holdfast::store

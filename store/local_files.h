@@ -33,6 +33,7 @@ class LocalFiles {
   using Entry = std::pair<std::string, std::shared_ptr<const Fd>>;
 
   std::shared_ptr<const Fd> find(const std::string& name);
+  void forget(const std::string& name);
   void keep(const std::string& name, std::shared_ptr<const Fd> file);
 
   BlobFiles blobs_;
