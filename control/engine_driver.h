@@ -45,6 +45,7 @@ struct ContainerSpec {
 struct ContainerState {
   enum class Phase : std::uint8_t { created, running, exited };
   std::string name;
+  std::string engine_id;  // the engine's own number for it
   ToolId tool;
   std::uint64_t generation = 0;
   std::string spec_hash;

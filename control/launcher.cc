@@ -126,7 +126,7 @@ asio::awaitable<Result<void>> State::run() {
 asio::awaitable<void> State::stop(Ending ending) {
   stopping_ = true;
   wake();
-  co_await tasks_.stop(std::chrono::milliseconds(500));
+  co_await tasks_.stop(std::chrono::milliseconds(100));
   if (ending == Ending::keep_tools || !prepared_) co_return;
   auto containers = co_await parts_.engine.list();
   if (!containers) {

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "control/bridge.h"
+#include "control/kernel_log.h"
 #include "control/podman_json.h"
 #include "control/podman_service.h"
 #include "net/http_client.h"
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::size_t answer_limit = 16u << 20;
 constexpr auto call_limit = std::chrono::milliseconds(30'000);
+constexpr auto stall_limit = std::chrono::milliseconds(10'000);
 constexpr auto stream_limit = std::chrono::milliseconds(std::chrono::hours(1));
 constexpr auto service_start_limit = std::chrono::milliseconds(10'000);
 
@@ -195,6 +197,7 @@ class PodmanDriver final : public EngineDriver {
     request.url = "http://podman/v4.0.0" + call.path;
     request.unix_socket = socket_;
     request.head_timeout = call.limit;
+    request.stall_timeout = stall_limit;
     return request;
   }
 
@@ -235,7 +238,13 @@ class PodmanDriver final : public EngineDriver {
     if (!answer->good()) {
       co_return fail(ErrorCode::io, "inspect {}: {}", name, error_message(answer->body));
     }
-    co_return read_inspection(answer->body);
+    auto seen = read_inspection(answer->body);
+    if (seen && *seen && (*seen)->phase == ContainerState::Phase::exited &&
+        (*seen)->exit_code == 137 && !(*seen)->out_of_memory) {
+      // On cgroup v1 the engine's monitor often loses the race against the group's removal.
+      (*seen)->out_of_memory = kernel_killed_for_memory((*seen)->engine_id);
+    }
+    co_return seen;
   }
 
   asio::awaitable<Result<void>> wait_for_service() {

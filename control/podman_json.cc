@@ -186,6 +186,7 @@ Result<std::optional<ContainerState>> read_inspection(std::string_view body) {
     const auto& state = object.at("State").as_object();
     ContainerState seen;
     seen.name = std::string(view(object.at("Name").as_string()));
+    seen.engine_id = std::string(view(object.at("Id").as_string()));
     seen.tool = {PrincipalName(label(labels->as_object(), label_user)),
                  label(labels->as_object(), label_tool)};
     const auto generation = label(labels->as_object(), label_generation);
