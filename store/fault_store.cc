@@ -163,8 +163,7 @@ Async<DeleteResult> FaultStore::remove(DeleteRequest request) {
 Async<PutResult> FaultStore::copy(CopyRequest request) {
   return pass(Operation::write, inner_.copy(std::move(request)));
 }
-Async<void> FaultStore::set_tags(BucketName bucket, ObjectKey key,
-                                 std::optional<VersionId> version,
+Async<void> FaultStore::set_tags(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
                                  std::map<std::string, std::string> tags) {
   return pass(Operation::write, inner_.set_tags(std::move(bucket), std::move(key),
                                                 std::move(version), std::move(tags)));
@@ -173,8 +172,8 @@ Async<void> FaultStore::set_retention(BucketName bucket, ObjectKey key,
                                       std::optional<VersionId> version, Retention retention,
                                       bool bypass_governance) {
   return pass(Operation::write,
-              inner_.set_retention(std::move(bucket), std::move(key), std::move(version),
-                                   retention, bypass_governance));
+              inner_.set_retention(std::move(bucket), std::move(key), std::move(version), retention,
+                                   bypass_governance));
 }
 Async<ListPage> FaultStore::list(ListRequest request) {
   return pass(Operation::list, inner_.list(std::move(request)));

@@ -7,8 +7,7 @@
 
 namespace holdfast::store {
 
-VersionScanner::VersionScanner(ObjectStore& store, BucketName bucket, std::string name,
-                               Scope scope)
+VersionScanner::VersionScanner(ObjectStore& store, BucketName bucket, std::string name, Scope scope)
     : store_(store), scope_(scope) {
   request_.bucket = std::move(bucket);
   request_.prefix = std::move(name);
@@ -22,7 +21,8 @@ Async<std::optional<ObjectInfo>> VersionScanner::next() {
     std::ranges::move(page->versions, std::back_inserter(page_));
     last_page_ = !page->truncated;
     if (page->truncated && page->next_key.empty()) {
-      co_return fail(ErrorCode::malformed, "a listing of versions says neither its end nor its next");
+      co_return fail(ErrorCode::malformed,
+                     "a listing of versions says neither its end nor its next");
     }
     request_.key_marker = std::move(page->next_key);
     request_.version_marker.reset();

@@ -178,8 +178,8 @@ Async<ChangesPage> MemoryStore::changes(ChangesRequest request) {
       co_return fail(ErrorCode::no_such_bucket, "bucket {} was deleted", request.bucket.value);
     }
     ChangesPage page = read_feed(*bucket, request, state_->sequence);
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-        deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (!request.after || page.reset || !page.changes.empty() || left.count() <= 0) co_return page;
     co_await bucket->news.wait(left);
   }

@@ -69,8 +69,9 @@ Result<void> check_parts(const std::vector<CompletedPart>& parts, const StoredUp
   for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
     const std::uint64_t size = upload.parts.at(parts[i].number).info.size;
     if (size < min_part_bytes) {
-      return fail(ErrorCode::entity_too_small, "part {} has {} bytes, only the last may have less than {}",
-                  parts[i].number, size, min_part_bytes);
+      return fail(ErrorCode::entity_too_small,
+                  "part {} has {} bytes, only the last may have less than {}", parts[i].number,
+                  size, min_part_bytes);
     }
   }
   return {};
@@ -92,9 +93,9 @@ Result<std::vector<Checksum>> whole_checksums(const CompleteRequest& request,
       }
     }
   }
-  auto taken = check_bytes(composite ? std::move(input) : bytes,
-                           IntakeRules{.expected = request.expected,
-                                       .compute = {*upload.info.checksum}});
+  auto taken =
+      check_bytes(composite ? std::move(input) : bytes,
+                  IntakeRules{.expected = request.expected, .compute = {*upload.info.checksum}});
   if (!taken) return std::unexpected(taken.error());
   for (auto& checksum : taken->checksums) {
     checksum.type = composite ? ChecksumType::composite : ChecksumType::full_object;
@@ -129,7 +130,8 @@ Result<StoredVersion> assemble(const CompleteRequest& request, const StoredUploa
 }  // namespace
 
 Async<UploadId> MemoryStore::create_upload(CreateUploadRequest request) {
-  if (auto valid = s3::validate_key(request.key.value); !valid) co_return std::unexpected(valid.error());
+  if (auto valid = s3::validate_key(request.key.value); !valid)
+    co_return std::unexpected(valid.error());
   auto bucket = state_->find(request.bucket);
   if (!bucket) co_return std::unexpected(bucket.error());
   auto lockable = check_retention(**bucket, request.retention);

@@ -10,7 +10,8 @@
 namespace holdfast::store {
 
 Async<PutResult> MemoryStore::put(PutRequest request, BodyReader& body) {
-  if (auto valid = s3::validate_key(request.key.value); !valid) co_return std::unexpected(valid.error());
+  if (auto valid = s3::validate_key(request.key.value); !valid)
+    co_return std::unexpected(valid.error());
   if (auto known = state_->find(request.bucket); !known) co_return std::unexpected(known.error());
   auto taken = co_await take_body(
       body, IntakeRules{request.size, request.md5, request.expected, request.compute});
@@ -80,7 +81,8 @@ boost::asio::awaitable<std::vector<Result<DeleteResult>>> MemoryStore::remove_ma
 }
 
 Async<PutResult> MemoryStore::copy(CopyRequest request) {
-  if (auto valid = s3::validate_key(request.key.value); !valid) co_return std::unexpected(valid.error());
+  if (auto valid = s3::validate_key(request.key.value); !valid)
+    co_return std::unexpected(valid.error());
   auto source =
       state_->find_version(request.source_bucket, request.source_key, request.source_version);
   if (!source) co_return std::unexpected(source.error());

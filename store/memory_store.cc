@@ -18,8 +18,8 @@ const StoredVersion* current_version(const StoredBucket& bucket, const ObjectKey
 }
 
 PutResult to_put_result(const StoredBucket& bucket, const ObjectInfo& info) {
-  PutResult result{info.etag, info.version, info.sequence, info.modified, info.size,
-                   info.checksums};
+  PutResult result{info.etag,     info.version, info.sequence,
+                   info.modified, info.size,    info.checksums};
   if (bucket.info.versioning == Versioning::unversioned) result.version = VersionId();
   return result;
 }
@@ -133,7 +133,8 @@ Result<DeleteResult> MemoryStore::State::remove_version(StoredBucket& bucket,
 Result<DeleteResult> MemoryStore::State::remove(const DeleteRequest& request) {
   auto bucket = find(request.bucket);
   if (!bucket) return std::unexpected(bucket.error());
-  if (auto valid = s3::validate_key(request.key.value); !valid) return std::unexpected(valid.error());
+  if (auto valid = s3::validate_key(request.key.value); !valid)
+    return std::unexpected(valid.error());
   if (request.conditions.if_match) {
     auto named = find_version(request.bucket, request.key, request.version);
     if (!named) return std::unexpected(named.error());

@@ -1,7 +1,7 @@
 #include "store/parallel.h"
 
-#include <boost/asio/this_coro.hpp>
 #include <algorithm>
+#include <boost/asio/this_coro.hpp>
 #include <memory>
 #include <utility>
 

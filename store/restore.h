@@ -40,8 +40,8 @@ struct RestoreRow {
   ObjectKey key;
   RestoreAction action = RestoreAction::keep;
   RestoreReason reason = RestoreReason::unchanged;
-  std::uint64_t size = 0;        // then; 0 for what was not there
-  VersionId wanted;              // the version of then; empty: it was not there
+  std::uint64_t size = 0;  // then; 0 for what was not there
+  VersionId wanted;        // the version of then; empty: it was not there
   TimePoint wanted_modified{};
   ETag current;                  // of now; empty: it is not there
   TimePoint current_modified{};  // of now, deletion included
@@ -51,9 +51,9 @@ struct RestoreRow {
 struct RestorePlan {
   RestoreScope scope;
   TimePoint at{};
-  std::vector<RestoreRow> rows;  // in key order; kept ones too
+  std::vector<RestoreRow> rows;                                 // in key order; kept ones too
   std::uint64_t copies = 0, removals = 0, kept = 0, bytes = 0;  // bytes of the copies
-  std::string expected_root;     // 32 hex digits
+  std::string expected_root;                                    // 32 hex digits
 };
 
 // By commit time up to and with `at`; of versions with the same time the later sequence counts.
@@ -61,7 +61,8 @@ struct RestorePlan {
 Async<RestorePlan> plan_restore(ObjectStore& store, RestoreScope scope, TimePoint at);
 
 std::string_view to_string(RestoreAction action);
-std::string explain(const RestoreRow& row);  // "deleted 2026-11-22T05:00:00.000Z; was there since …"
+std::string explain(
+    const RestoreRow& row);  // "deleted 2026-11-22T05:00:00.000Z; was there since …"
 
 struct RestoreOptions {
   // Copies everything of then below this prefix instead ("alice/restored 2026-11-22/"), and touches

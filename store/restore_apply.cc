@@ -83,8 +83,7 @@ class Restorer {
       co_await each(rows_of_then());
     }
     auto root = co_await current_root(
-        store_, {plan_.scope.bucket,
-                 options_.beside.empty() ? plan_.scope.path : options_.beside});
+        store_, {plan_.scope.bucket, options_.beside.empty() ? plan_.scope.path : options_.beside});
     if (!root) co_return std::unexpected(root.error());
     report_.actual_root = std::move(*root);
     co_return std::move(report_);

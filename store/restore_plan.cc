@@ -64,8 +64,8 @@ class Planner {
     if (read) read = co_await scan(prefix ? path : path + "/", VersionScanner::Scope::prefix);
     if (!read) co_return std::unexpected(read.error());
     if (!seen_) {
-      co_return fail(ErrorCode::no_such_key, "nothing was ever at {} in bucket {}",
-                     log_field(path), plan_.scope.bucket.value);
+      co_return fail(ErrorCode::no_such_key, "nothing was ever at {} in bucket {}", log_field(path),
+                     plan_.scope.bucket.value);
     }
     if (read = co_await fetch_attributes(); !read) co_return std::unexpected(read.error());
     RootHasher root;
@@ -166,8 +166,7 @@ class Planner {
   }
 
   Async<std::optional<RestoreRow>> deleted_directory(std::string key) {
-    VersionScanner scanner(store_, plan_.scope.bucket, std::move(key),
-                           VersionScanner::Scope::key);
+    VersionScanner scanner(store_, plan_.scope.bucket, std::move(key), VersionScanner::Scope::key);
     KeyState state;
     for (;;) {
       auto version = co_await scanner.next();
@@ -184,8 +183,12 @@ class Planner {
 
   void count(const RestoreRow& row) {
     switch (row.action) {
-      case RestoreAction::keep: ++plan_.kept; break;
-      case RestoreAction::remove: ++plan_.removals; break;
+      case RestoreAction::keep:
+        ++plan_.kept;
+        break;
+      case RestoreAction::remove:
+        ++plan_.removals;
+        break;
       case RestoreAction::copy:
         ++plan_.copies;
         plan_.bytes += row.size;
@@ -214,9 +217,12 @@ Async<RestorePlan> plan_restore(ObjectStore& store, RestoreScope scope, TimePoin
 
 std::string_view to_string(RestoreAction action) {
   switch (action) {
-    case RestoreAction::keep: return "keep";
-    case RestoreAction::copy: return "restore";
-    case RestoreAction::remove: return "remove";
+    case RestoreAction::keep:
+      return "keep";
+    case RestoreAction::copy:
+      return "restore";
+    case RestoreAction::remove:
+      return "remove";
   }
   return "";
 }
@@ -225,15 +231,18 @@ std::string explain(const RestoreRow& row) {
   const std::string then = to_rfc3339(row.wanted_modified);
   const std::string now = to_rfc3339(row.current_modified);
   switch (row.reason) {
-    case RestoreReason::unchanged: return fmt::format("unchanged since {}", then);
-    case RestoreReason::same_content: return fmt::format("written again at {}, but equal", now);
+    case RestoreReason::unchanged:
+      return fmt::format("unchanged since {}", then);
+    case RestoreReason::same_content:
+      return fmt::format("written again at {}, but equal", now);
     case RestoreReason::changed_since:
       return fmt::format("changed at {}; version of {}", now, then);
     case RestoreReason::deleted_since:
       return fmt::format("deleted at {}; version of {}", now, then);
     case RestoreReason::needed_parent:
       return fmt::format("directory deleted at {}, needed again", now);
-    case RestoreReason::created_since: return fmt::format("created later, at {}", now);
+    case RestoreReason::created_since:
+      return fmt::format("created later, at {}", now);
   }
   return "";
 }

@@ -75,13 +75,11 @@ boost::asio::awaitable<std::vector<Result<DeleteResult>>> RetryStore::remove_man
   return inner_.remove_many(std::move(requests));
 }
 Async<PutResult> RetryStore::copy(CopyRequest request) { return inner_.copy(std::move(request)); }
-Async<void> RetryStore::set_tags(BucketName bucket, ObjectKey key,
-                                 std::optional<VersionId> version,
+Async<void> RetryStore::set_tags(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
                                  std::map<std::string, std::string> tags) {
   return again([this, bucket = std::move(bucket), key = std::move(key),
-                version = std::move(version), tags = std::move(tags)] {
-    return inner_.set_tags(bucket, key, version, tags);
-  });
+                version = std::move(version),
+                tags = std::move(tags)] { return inner_.set_tags(bucket, key, version, tags); });
 }
 Async<void> RetryStore::set_retention(BucketName bucket, ObjectKey key,
                                       std::optional<VersionId> version, Retention retention,

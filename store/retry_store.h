@@ -14,7 +14,7 @@
 namespace holdfast::store {
 
 struct RetryOptions {
-  unsigned attempts = 6;  // the first included
+  unsigned attempts = 6;                 // the first included
   std::chrono::milliseconds first{100};  // bound of the first pause; doubled each time
   std::chrono::milliseconds longest{5'000};
 };

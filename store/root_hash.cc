@@ -20,10 +20,9 @@ std::string_view value_of(const ObjectInfo& info, const std::string& name) {
 Leaf leaf_of(std::string_view relative_key, const ObjectInfo& info) {
   const auto hash = value_of(info, "holdfast-hash");
   // Lengths come first: no two leaves share a text.
-  const std::string text = fmt::format(
-      "{}:{}\n{}\n{}\n{}\n{}\n", relative_key.size(), relative_key,
-      hash.empty() ? std::string_view(info.etag.value) : hash, info.size,
-      value_of(info, "mtime"), value_of(info, "mode"));
+  const std::string text = fmt::format("{}:{}\n{}\n{}\n{}\n{}\n", relative_key.size(), relative_key,
+                                       hash.empty() ? std::string_view(info.etag.value) : hash,
+                                       info.size, value_of(info, "mtime"), value_of(info, "mode"));
   const std::string digest = s3::digest_of(s3::Algorithm::xxh3_128, text);
   Leaf leaf{};
   HOLDFAST_CHECK(digest.size() == leaf.size());

@@ -17,9 +17,7 @@ std::string name_of(const S3Call& call) {
   return fmt::format("{} {}/{}", call.method, log_field(call.bucket.value), log_field(call.key));
 }
 
-bool asks_version(const S3Call& call) {
-  return s3::find_query(call.query, "versionId") != nullptr;
-}
+bool asks_version(const S3Call& call) { return s3::find_query(call.query, "versionId") != nullptr; }
 
 // HEAD answers have no body: what is missing is told by what was asked.
 ErrorCode missing(const S3Call& call) {
@@ -40,8 +38,7 @@ std::unexpected<Error> refused(const S3Call& call, unsigned status, const std::s
 Result<std::unique_ptr<S3Client>> S3Client::open(boost::asio::any_io_executor executor,
                                                  const S3StoreOptions& options,
                                                  CredentialsProvider& credentials, Clock& clock) {
-  std::unique_ptr<S3Client> client(
-      new S3Client(std::move(executor), options, credentials, clock));
+  std::unique_ptr<S3Client> client(new S3Client(std::move(executor), options, credentials, clock));
   const std::string& endpoint = options.endpoint;
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!endpoint.starts_with(scheme)) continue;
@@ -89,8 +86,7 @@ net::ClientRequest S3Client::sign(const S3Call& call, const s3::Credentials& cre
   for (const auto& header : request.headers.items()) views.push_back({header.name, header.value});
   s3::SignOptions how{.now = clock_.now(), .region = options_.region, .cache = &keys_};
   if (call.stream == nullptr) how.payload_hash = s3::sha256_hex(call.body);
-  const auto added =
-      s3::sign_headers({call.method, path, query, views}, credentials, how);
+  const auto added = s3::sign_headers({call.method, path, query, views}, credentials, how);
   for (const auto& [name, value] : added.headers) request.headers.add(name, value);
   return request;
 }

@@ -23,7 +23,7 @@ struct S3Call {
   std::string key;
   s3::QueryParameters query{};
   std::vector<std::pair<std::string, std::string>> headers{};  // in lower case, all signed
-  std::string body{};            // its SHA-256 is signed
+  std::string body{};                                          // its SHA-256 is signed
   BodyReader* stream = nullptr;  // instead of `body`: UNSIGNED-PAYLOAD
   std::uint64_t stream_bytes = 0;
   std::chrono::milliseconds wait{0};  // how long the server may hold the answer back on purpose

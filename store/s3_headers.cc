@@ -98,9 +98,12 @@ void add_version(s3::QueryParameters& out, const std::optional<VersionId>& versi
 
 std::string_view retention_name(Retention::Mode mode) {
   switch (mode) {
-    case Retention::Mode::none: return "";
-    case Retention::Mode::governance: return "GOVERNANCE";
-    case Retention::Mode::compliance: return "COMPLIANCE";
+    case Retention::Mode::none:
+      return "";
+    case Retention::Mode::governance:
+      return "GOVERNANCE";
+    case Retention::Mode::compliance:
+      return "COMPLIANCE";
   }
   return "";
 }

@@ -15,25 +15,38 @@ namespace {
 // The sub-resource of each document; empty: S3 has none.
 std::string_view subresource(BucketDocument kind) {
   switch (kind) {
-    case BucketDocument::cors: return "cors";
-    case BucketDocument::lifecycle: return "lifecycle";
-    case BucketDocument::policy: return "policy";
-    case BucketDocument::tagging: return "tagging";
-    case BucketDocument::notification: return "notification";
-    case BucketDocument::object_lock: return "object-lock";
-    case BucketDocument::public_access_block: return "publicAccessBlock";
-    case BucketDocument::ownership_controls: return "ownershipControls";
-    case BucketDocument::encryption: return "encryption";
-    case BucketDocument::quota: return "";
+    case BucketDocument::cors:
+      return "cors";
+    case BucketDocument::lifecycle:
+      return "lifecycle";
+    case BucketDocument::policy:
+      return "policy";
+    case BucketDocument::tagging:
+      return "tagging";
+    case BucketDocument::notification:
+      return "notification";
+    case BucketDocument::object_lock:
+      return "object-lock";
+    case BucketDocument::public_access_block:
+      return "publicAccessBlock";
+    case BucketDocument::ownership_controls:
+      return "ownershipControls";
+    case BucketDocument::encryption:
+      return "encryption";
+    case BucketDocument::quota:
+      return "";
   }
   return "";
 }
 
 Versioning versioning_from(s3::VersioningStatus status) {
   switch (status) {
-    case s3::VersioningStatus::never: return Versioning::unversioned;
-    case s3::VersioningStatus::enabled: return Versioning::enabled;
-    case s3::VersioningStatus::suspended: return Versioning::suspended;
+    case s3::VersioningStatus::never:
+      return Versioning::unversioned;
+    case s3::VersioningStatus::enabled:
+      return Versioning::enabled;
+    case s3::VersioningStatus::suspended:
+      return Versioning::suspended;
   }
   return Versioning::unversioned;
 }

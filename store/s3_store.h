@@ -32,10 +32,10 @@ struct S3StoreOptions {
   std::chrono::milliseconds head_timeout{60'000};
   std::chrono::milliseconds stall_timeout{60'000};
   std::size_t max_connections = 64;
-  std::string ca_file;                        // empty: the system's
-  std::uint64_t buffered_bytes = 1u << 20;    // bodies up to here are held, hashed and signed
-  std::uint64_t part_bytes = 8u << 20;        // of bodies whose length is not known beforehand
-  bool checksums = true;                      // send x-amz-checksum-crc64nvme; off for old endpoints
+  std::string ca_file;                      // empty: the system's
+  std::uint64_t buffered_bytes = 1u << 20;  // bodies up to here are held, hashed and signed
+  std::uint64_t part_bytes = 8u << 20;      // of bodies whose length is not known beforehand
+  bool checksums = true;                    // send x-amz-checksum-crc64nvme; off for old endpoints
   bool verify_reads = true;
 };
 

@@ -31,7 +31,8 @@ Error without_feed(const Error& error, std::string_view what) {
     case ErrorCode::not_supported:
     case ErrorCode::no_such_key:
       return {ErrorCode::not_supported, fmt::format("the endpoint has no {}", what)};
-    default: return error;
+    default:
+      return error;
   }
 }
 

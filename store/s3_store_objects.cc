@@ -47,8 +47,9 @@ S3Call object_call(std::string method, const BucketName& bucket, const ObjectKey
 
 Result<void> check_stored(const PutResult& result, const std::string& md5_hex) {
   if (!is_md5_etag(result.etag.value) || result.etag.value == md5_hex) return {};
-  return fail(ErrorCode::checksum_mismatch, "the store holds other bytes than were sent: ETag {}, MD5 {}",
-              result.etag.value, md5_hex);
+  return fail(ErrorCode::checksum_mismatch,
+              "the store holds other bytes than were sent: ETag {}, MD5 {}", result.etag.value,
+              md5_hex);
 }
 
 bool whole_read(const GetRequest& request) { return !request.range && !request.part_number; }
@@ -172,8 +173,7 @@ Async<DeleteResult> S3Store::remove(DeleteRequest request) {
     co_return std::unexpected(answer.error());
   }
   DeleteResult result{.version = version_of(answer->headers)};
-  result.delete_marker =
-      s3::equal_ascii_case(answer->headers.get("x-amz-delete-marker"), "true");
+  result.delete_marker = s3::equal_ascii_case(answer->headers.get("x-amz-delete-marker"), "true");
   co_return result;
 }
 

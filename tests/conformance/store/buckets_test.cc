@@ -72,7 +72,9 @@ TEST_P(StoreConformance, ADocumentIsKeptReplacedAndRemoved) {
   const auto name = new_bucket();
   const auto document = [](const std::string& origin) {
     return "<CORSConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><CORSRule>"
-           "<AllowedOrigin>" + origin + "</AllowedOrigin><AllowedMethod>GET</AllowedMethod>"
+           "<AllowedOrigin>" +
+           origin +
+           "</AllowedOrigin><AllowedMethod>GET</AllowedMethod>"
            "</CORSRule></CORSConfiguration>";
   };
   const auto ask = [&] { return run(store().bucket_document(name, BucketDocument::cors)); };

@@ -86,8 +86,7 @@ TEST_P(StoreConformance, AWaitForChangesEndsWhenOneComes) {
   const auto start = run(store().changes({.bucket = bucket}))->next;
   std::optional<Result<ChangesPage>> answer;
   boost::asio::co_spawn(
-      io(),
-      store().changes({.bucket = bucket, .prefix = "in/", .after = start, .wait = 30'000ms}),
+      io(), store().changes({.bucket = bucket, .prefix = "in/", .after = start, .wait = 30'000ms}),
       [&](std::exception_ptr, Result<ChangesPage> page) { answer = std::move(page); });
   const auto begun = std::chrono::steady_clock::now();
   ASSERT_EQ(outcome(put(bucket, "out/x", "v")), "ok");

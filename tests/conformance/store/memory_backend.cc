@@ -17,12 +17,13 @@ class OpenMemory final : public OpenStore {
   MemoryStore store_;
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    Memory, StoreConformance,
-    testing::Values(Backend{"memory", [](boost::asio::io_context& io) -> std::unique_ptr<OpenStore> {
-                              return std::make_unique<OpenMemory>(io);
-                            }}),
-    [](const auto& backend) { return backend.param.name; });
+INSTANTIATE_TEST_SUITE_P(Memory, StoreConformance,
+                         testing::Values(Backend{
+                             "memory",
+                             [](boost::asio::io_context& io) -> std::unique_ptr<OpenStore> {
+                               return std::make_unique<OpenMemory>(io);
+                             }}),
+                         [](const auto& backend) { return backend.param.name; });
 
 }  // namespace
 }  // namespace holdfast::store

@@ -163,7 +163,8 @@ TEST_P(StoreConformance, PartsAreListedInPages) {
   const auto bucket = new_bucket();
   const auto upload = start_upload(bucket, "k");
   for (const std::uint32_t number : {9u, 1u, 5u, 3u}) {
-    ASSERT_EQ(outcome(put_part(bucket, "k", *upload, number, fmt::format("part {}", number))), "ok");
+    ASSERT_EQ(outcome(put_part(bucket, "k", *upload, number, fmt::format("part {}", number))),
+              "ok");
   }
   ListPartsRequest request{
       .bucket = bucket, .key = ObjectKey("k"), .upload = *upload, .max_parts = 3};
@@ -224,8 +225,8 @@ TEST_P(StoreConformance, APartIsCopiedFromARange) {
   const auto part = run(store().copy_part(request));
   ASSERT_EQ(outcome(part), "ok");
   EXPECT_EQ(part->etag.value, md5_hex("2345"));
-  ASSERT_EQ(outcome(run(store().complete_upload(
-                completion(bucket, "k", *upload, {{1, part->etag, {}}})))),
+  ASSERT_EQ(outcome(run(
+                store().complete_upload(completion(bucket, "k", *upload, {{1, part->etag, {}}})))),
             "ok");
   EXPECT_EQ(*read(bucket, "k"), "2345");
   const auto another = start_upload(bucket, "k");
@@ -239,30 +240,26 @@ TEST_P(StoreConformance, MultipartChecksumsAreOverThePartsOrTheWhole) {
   const std::string first(part_bytes, 'a');
   const std::string last = "tail";
   const auto upload_with = [&](ChecksumAlgorithm algorithm, ChecksumType type) {
-    const auto upload = run(store().create_upload({.bucket = bucket,
-                                                   .key = ObjectKey("k"),
-                                                   .checksum = algorithm,
-                                                   .checksum_type = type}));
+    const auto upload = run(store().create_upload(
+        {.bucket = bucket, .key = ObjectKey("k"), .checksum = algorithm, .checksum_type = type}));
     const auto one = put_part(bucket, "k", *upload, 1, first);
     const auto two = put_part(bucket, "k", *upload, 2, last);
-    EXPECT_EQ(outcome(run(store().complete_upload(completion(
-                  bucket, "k", *upload,
-                  {{1, one->etag, one->checksums}, {2, two->etag, two->checksums}})))),
+    EXPECT_EQ(outcome(run(store().complete_upload(
+                  completion(bucket, "k", *upload,
+                             {{1, one->etag, one->checksums}, {2, two->etag, two->checksums}})))),
               "ok");
     return head(bucket, "k")->info.checksums;
   };
   using s3::Algorithm;
   const auto whole = upload_with(ChecksumAlgorithm::crc64nvme, ChecksumType::full_object);
   ASSERT_EQ(whole.size(), 1u);
-  EXPECT_EQ(whole[0].value,
-            to_base64(as_bytes(s3::digest_of(Algorithm::crc64nvme, first + last))));
+  EXPECT_EQ(whole[0].value, to_base64(as_bytes(s3::digest_of(Algorithm::crc64nvme, first + last))));
   EXPECT_EQ(whole[0].type, ChecksumType::full_object);
   const auto parts = upload_with(ChecksumAlgorithm::sha256, ChecksumType::composite);
   ASSERT_EQ(parts.size(), 1u);
-  EXPECT_EQ(parts[0].value,
-            to_base64(as_bytes(s3::digest_of(Algorithm::sha256,
-                                             s3::digest_of(Algorithm::sha256, first) +
-                                                 s3::digest_of(Algorithm::sha256, last)))));
+  EXPECT_EQ(parts[0].value, to_base64(as_bytes(s3::digest_of(
+                                Algorithm::sha256, s3::digest_of(Algorithm::sha256, first) +
+                                                       s3::digest_of(Algorithm::sha256, last)))));
   EXPECT_EQ(parts[0].type, ChecksumType::composite);
 }
 

@@ -93,9 +93,8 @@ TEST_P(StoreConformance, RangesAnswerWhatRfc9110Says) {
   EXPECT_EQ(*range({.suffix = 100}), "0123456789");
   EXPECT_EQ(outcome(range({.first = 10})), "invalid range");
   EXPECT_EQ(outcome(range({.suffix = 0})), "invalid range");
-  auto got = run(store().get(GetRequest{.bucket = bucket,
-                                        .key = ObjectKey("k"),
-                                        .range = ByteRange{.first = 2, .last = 4}}));
+  auto got = run(store().get(GetRequest{
+      .bucket = bucket, .key = ObjectKey("k"), .range = ByteRange{.first = 2, .last = 4}}));
   ASSERT_EQ(outcome(got), "ok");
   EXPECT_TRUE(got->partial);
   EXPECT_EQ(got->first, 2u);
@@ -116,8 +115,8 @@ TEST_P(StoreConformance, ReadConditionsChooseBetweenTheObjectAndARefusal) {
   const auto etag = put(bucket, "k", "v")->etag;
   const auto modified = head(bucket, "k")->info.modified;
   const auto with = [&](ReadConditions conditions) {
-    return outcome(read(GetRequest{
-        .bucket = bucket, .key = ObjectKey("k"), .conditions = std::move(conditions)}));
+    return outcome(read(
+        GetRequest{.bucket = bucket, .key = ObjectKey("k"), .conditions = std::move(conditions)}));
   };
   const ETag other("00000000000000000000000000000000");
   const auto hour = std::chrono::hours(1);
@@ -180,8 +179,10 @@ TEST_P(StoreConformance, DeclaredDigestsThatHoldAreAccepted) {
   const auto bucket = new_bucket();
   using enum ChecksumAlgorithm;
   const std::pair<ChecksumAlgorithm, s3::Algorithm> pairs[] = {
-      {crc32, s3::Algorithm::crc32},   {crc32c, s3::Algorithm::crc32c},
-      {crc64nvme, s3::Algorithm::crc64nvme}, {sha1, s3::Algorithm::sha1},
+      {crc32, s3::Algorithm::crc32},
+      {crc32c, s3::Algorithm::crc32c},
+      {crc64nvme, s3::Algorithm::crc64nvme},
+      {sha1, s3::Algorithm::sha1},
       {sha256, s3::Algorithm::sha256}};
   for (const auto& [algorithm, same] : pairs) {
     const std::string value = to_base64(as_bytes(s3::digest_of(same, "123456789")));
@@ -312,10 +313,11 @@ TEST_P(StoreConformance, KeysAreBytesOfOneTo1024) {
 TEST_P(StoreConformance, OddKeysAreKeptApart) {
   const auto bucket = new_bucket();
   const std::vector<std::string> keys = {
-      "a",     "a/",   "a/b",      "a//b",       "/a",        "//",     ".",
-      "..",    "a/./b", "a/../b",  "\x01\x1f\x7f", "\n",      "a b",    "a+b",
-      "a%2Fb", "a?b#c", "a&b=c",   "\xff\xfe",   "é",         "e\xcc\x81", "quote\"'<>",
-      "~",     "a:b",  "back\\slash", "*", "trailing "};
+      "a",   "a/",        "a/b",        "a//b",   "/a",           "//",
+      ".",   "..",        "a/./b",      "a/../b", "\x01\x1f\x7f", "\n",
+      "a b", "a+b",       "a%2Fb",      "a?b#c",  "a&b=c",        "\xff\xfe",
+      "é",   "e\xcc\x81", "quote\"'<>", "~",      "a:b",          "back\\slash",
+      "*",   "trailing "};
   for (const auto& key : keys) ASSERT_EQ(outcome(put(bucket, key, "body of " + key)), "ok") << key;
   for (const auto& key : keys) {
     const auto text = read(bucket, key);

@@ -47,9 +47,8 @@ class OpenGateway final : public OpenStore {
         memory_(pool_.at(0).get_executor(), clock_, random_),
         service_(memory_, policy_, audit_, clock_, random_, {}),
         credentials_(pair) {
-    auto server = net::HttpServer::listen(pool_, {}, [this](net::Exchange& exchange) {
-      return service_.handle(exchange);
-    });
+    auto server = net::HttpServer::listen(
+        pool_, {}, [this](net::Exchange& exchange) { return service_.handle(exchange); });
     if (!server) throw std::runtime_error(server.error().context);
     server_ = std::move(*server);
     S3StoreOptions options;

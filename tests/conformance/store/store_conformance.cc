@@ -68,8 +68,7 @@ Result<UploadId> StoreConformance::start_upload(const BucketName& bucket, const 
 Result<PartInfo> StoreConformance::put_part(const BucketName& bucket, const std::string& key,
                                             const UploadId& upload, std::uint32_t number,
                                             std::string text) {
-  PartRequest request{
-      .bucket = bucket, .key = ObjectKey(key), .upload = upload, .number = number};
+  PartRequest request{.bucket = bucket, .key = ObjectKey(key), .upload = upload, .number = number};
   request.size = text.size();
   auto body = make_string_reader(std::move(text));
   return run(store().put_part(std::move(request), *body));

@@ -80,8 +80,8 @@ class StoreConformance : public testing::TestWithParam<Backend> {
   Result<DeleteResult> remove(const BucketName& bucket, const std::string& key,
                               std::optional<VersionId> version = std::nullopt);
   Result<UploadId> start_upload(const BucketName& bucket, const std::string& key);
-  Result<PartInfo> put_part(const BucketName& bucket, const std::string& key, const UploadId& upload,
-                            std::uint32_t number, std::string text);
+  Result<PartInfo> put_part(const BucketName& bucket, const std::string& key,
+                            const UploadId& upload, std::uint32_t number, std::string text);
 
   // Every page of a listing: keys, then common prefixes with a leading "> ".
   std::vector<std::string> list_all(ListRequest request);

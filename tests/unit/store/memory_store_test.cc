@@ -79,8 +79,7 @@ class ObjectLock : public StoreTest {
                                        .bypass_governance = bypass})));
   }
   std::string retain(const VersionId& version, Retention retention, bool bypass = false) {
-    return outcome(run(
-        memory_.set_retention(locked_, ObjectKey("k"), version, retention, bypass)));
+    return outcome(run(memory_.set_retention(locked_, ObjectKey("k"), version, retention, bypass)));
   }
   BucketName locked_{"locked"};
 };
@@ -90,15 +89,15 @@ TEST_F(ObjectLock, ComplianceHoldsUntilItsTimeWhateverIsAsked) {
   const auto version = put_with({.mode = Retention::Mode::compliance, .until = until});
   EXPECT_EQ(remove(version, true), "locked");
   EXPECT_EQ(retain(version, {}, true), "locked");
-  EXPECT_EQ(retain(version, {.mode = Retention::Mode::compliance, .until = until - 1min}), "locked");
+  EXPECT_EQ(retain(version, {.mode = Retention::Mode::compliance, .until = until - 1min}),
+            "locked");
   EXPECT_EQ(retain(version, {.mode = Retention::Mode::compliance, .until = until + 1h}), "ok");
   clock_.advance(2h + 1s);
   EXPECT_EQ(remove(version), "ok");
 }
 
 TEST_F(ObjectLock, GovernanceYieldsToWhoMayBypassIt) {
-  const auto version =
-      put_with({.mode = Retention::Mode::governance, .until = clock_.now() + 1h});
+  const auto version = put_with({.mode = Retention::Mode::governance, .until = clock_.now() + 1h});
   EXPECT_EQ(remove(version), "locked");
   EXPECT_EQ(remove(version, true), "ok");
 }
@@ -114,9 +113,9 @@ TEST_F(ObjectLock, ALegalHoldHasNoEndButItsRemoval) {
 TEST_F(ObjectLock, AMarkerHidesALockedVersionWithoutTouchingIt) {
   const auto version = put_with({.legal_hold = true});
   EXPECT_EQ(outcome(run(memory_.remove({.bucket = locked_, .key = ObjectKey("k")}))), "ok");
-  EXPECT_EQ(outcome(run(memory_.head(
-                {.bucket = locked_, .key = ObjectKey("k"), .version = version}))),
-            "ok");
+  EXPECT_EQ(
+      outcome(run(memory_.head({.bucket = locked_, .key = ObjectKey("k"), .version = version}))),
+      "ok");
 }
 
 TEST_F(ObjectLock, RetentionNeedsABucketMadeForIt) {

@@ -61,9 +61,9 @@ TEST_F(Retry, WhatMakesAVersionIsNeverRepeated) {
 TEST_F(Retry, RemovingAVersionIsRepeated) {
   const auto version = write("k", "v").version;
   faults_.add(Operation::remove, {.kind = Fault::Kind::after});
-  EXPECT_EQ(outcome(run(store_.remove(
-                {.bucket = bucket_, .key = ObjectKey("k"), .version = version}))),
-            "ok");
+  EXPECT_EQ(
+      outcome(run(store_.remove({.bucket = bucket_, .key = ObjectKey("k"), .version = version}))),
+      "ok");
   EXPECT_EQ(versions("k"), 0u);
 }
 

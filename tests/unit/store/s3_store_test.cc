@@ -58,7 +58,9 @@ class S3StoreTest : public StoreTest {
     const std::lock_guard lock(mutex_);
     return asked_.back();
   }
-  GetRequest object(const std::string& key = "k") { return {.bucket = bucket_, .key = ObjectKey(key)}; }
+  GetRequest object(const std::string& key = "k") {
+    return {.bucket = bucket_, .key = ObjectKey(key)};
+  }
   std::string read(const std::string& key = "k") {
     auto got = run(store_->get(object(key)));
     if (!got) return "<" + outcome(got) + ">";
