@@ -43,6 +43,7 @@ S3Answer create_bucket(S3Call& call) {
   const bool lock =
       s3::equal_ascii_case(call.header("x-amz-bucket-object-lock-enabled"), "true");
   auto done = co_await call.store().create_bucket(call.bucket(), lock);
+  call.backend.lock_defaults.forget(call.bucket());
   if (!done) {
     if (done.error().code == ErrorCode::bucket_exists) {
       co_return s3::refuse(ApiError::bucket_already_owned_by_you);
@@ -56,6 +57,7 @@ S3Answer create_bucket(S3Call& call) {
 
 S3Answer delete_bucket(S3Call& call) {
   auto done = co_await call.store().delete_bucket(call.bucket());
+  call.backend.lock_defaults.forget(call.bucket());
   if (!done) co_return refuse_with(done.error());
   co_return empty_reply(204);
 }

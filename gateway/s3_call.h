@@ -12,6 +12,7 @@
 #include "control/policy.h"
 #include "gateway/audit_sink.h"
 #include "gateway/s3_authentication.h"
+#include "gateway/s3_lock_defaults.h"
 #include "gateway/s3_service_options.h"
 #include "net/http_server.h"
 #include "s3/checksum.h"
@@ -31,6 +32,7 @@ struct S3Backend {
   const S3ServiceOptions& options;
   S3Counters& counters;
   Authenticator& authenticator;
+  LockDefaults& lock_defaults;
 };
 
 struct S3Call {

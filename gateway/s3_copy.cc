@@ -113,7 +113,7 @@ S3Answer copy_object(S3Call& call) {
   }
   auto wanted = directives_of(call);
   if (!wanted) co_return std::unexpected(std::move(wanted.error()));
-  auto retention = retention_of(call);
+  auto retention = co_await retention_of(call);
   if (!retention) co_return std::unexpected(std::move(retention.error()));
   auto request = copy_request_of(call);
   if (!request) co_return std::unexpected(std::move(request.error()));

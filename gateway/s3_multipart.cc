@@ -89,7 +89,7 @@ S3Answer create_upload(S3Call& call) {
   auto attributes = attributes_of(call);
   if (!attributes) co_return std::unexpected(std::move(attributes.error()));
   request.attributes = std::move(*attributes);
-  auto retention = retention_of(call);
+  auto retention = co_await retention_of(call);
   if (!retention) co_return std::unexpected(std::move(retention.error()));
   request.retention = *retention;
   if (auto good = take_checksum(call, request); !good) {

@@ -114,7 +114,7 @@ S3Answer put_object(S3Call& call) {
   if (!attributes) co_return std::unexpected(std::move(attributes.error()));
   auto conditions = write_conditions(call);
   if (!conditions) co_return std::unexpected(std::move(conditions.error()));
-  auto retention = retention_of(call);
+  auto retention = co_await retention_of(call);
   if (!retention) co_return std::unexpected(std::move(retention.error()));
   auto upload = open_upload(call, call.backend.options.max_put_bytes);
   if (!upload) co_return std::unexpected(std::move(upload.error()));

@@ -191,6 +191,8 @@ S3Answer post_form(S3Call& call) {
   auto expected = checksums_of_form(fields);
   if (!expected) co_return std::unexpected(std::move(expected.error()));
   request.expected = std::move(*expected);
+  auto locked = co_await call.backend.lock_defaults.apply(call.bucket(), request.retention);
+  if (!locked) co_return std::unexpected(std::move(locked.error()));
   const auto file = form.file();
   BoundedFile bounded(*file, *policy, call.backend.options.max_put_bytes);
   const auto judged = judged_reader(call, bounded);

@@ -119,7 +119,9 @@ S3Service::S3Service(store::ObjectStore& store, control::PolicySource& policies,
       clock_(clock),
       random_(random),
       authenticator_(clock, options_.signing_keys),
-      backend_{store, policies, audit, clock, random, options_, counters_, authenticator_} {}
+      lock_defaults_(store, clock),
+      backend_{store, policies, audit, clock, random, options_, counters_,
+               authenticator_, lock_defaults_} {}
 
 boost::asio::awaitable<void> S3Service::handle(net::Exchange& exchange) {
   S3Call call{backend_, exchange, make_request_id(random_)};

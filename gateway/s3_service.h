@@ -47,6 +47,7 @@ class S3Service {
   const Clock& clock_;
   Random& random_;
   Authenticator authenticator_;
+  LockDefaults lock_defaults_;
   S3Backend backend_;
 };
 
