@@ -57,16 +57,15 @@ boost::asio::awaitable<void> write_until(Shared& shared, int writer) {
       fmt::print(stderr, "put: {}\n", done.error().context);
       std::exit(1);
     }
-    shared.milliseconds.push_back(
-        Seconds(std::chrono::steady_clock::now() - start).count() * 1000);
+    shared.milliseconds.push_back(Seconds(std::chrono::steady_clock::now() - start).count() * 1000);
   }
 }
 
 double store_rate(store::ObjectStore& store, int writers, double seconds, std::size_t bytes) {
   boost::asio::io_context context(1);
   const auto start = std::chrono::steady_clock::now();
-  const auto length = std::chrono::duration_cast<std::chrono::steady_clock::duration>(
-      Seconds(seconds));
+  const auto length =
+      std::chrono::duration_cast<std::chrono::steady_clock::duration>(Seconds(seconds));
   Shared shared{store, start + length, std::string(bytes, 'x'), {}};
   for (int i = 0; i < writers; ++i) {
     boost::asio::co_spawn(context, write_until(shared, i), boost::asio::detached);

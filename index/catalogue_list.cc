@@ -193,8 +193,7 @@ class VersionMerge {
   }
 
   Result<void> take_key() {
-    const bool from_current =
-        current_.valid() && (!old_.valid() || current_.key() <= old_.key());
+    const bool from_current = current_.valid() && (!old_.valid() || current_.key() <= old_.key());
     const std::string key(from_current ? current_.key() : old_.key());
     if (!room()) return {};
     if (auto common = roll_up(key, query_.prefix, query_.delimiter)) {

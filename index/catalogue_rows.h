@@ -1,4 +1,5 @@
-// The rows and queries of the catalogue. Plain values; any thread. Times are nanoseconds since 1970.
+// The rows and queries of the catalogue. Plain values; any thread. Times are nanoseconds since
+// 1970.
 #pragma once
 
 #include <cstdint>

@@ -11,8 +11,7 @@ Found Catalogue::find_current(std::uint64_t bucket, std::string_view key) {
   return row;
 }
 
-Found Catalogue::find_version(std::uint64_t bucket, std::string_view key,
-                              std::uint64_t sequence) {
+Found Catalogue::find_version(std::uint64_t bucket, std::string_view key, std::uint64_t sequence) {
   auto row = find_current(bucket, key);
   if (!row || (*row && (*row)->sequence == sequence)) return row;
   return one<VersionRow>(Query::find_old, to_version, bucket, blob(key), sequence);
@@ -105,12 +104,9 @@ UploadRow Catalogue::to_upload(const Statement& row) {
 }
 
 PartRow Catalogue::to_part(const Statement& row) {
-  return {row.string(0),
-          static_cast<std::uint32_t>(row.integer(1)),
-          row.string(2),
-          static_cast<std::uint64_t>(row.integer(3)),
-          row.integer(4),
-          row.string(5),
+  return {row.string(0),  static_cast<std::uint32_t>(row.integer(1)),
+          row.string(2),  static_cast<std::uint64_t>(row.integer(3)),
+          row.integer(4), row.string(5),
           row.string(6)};
 }
 
@@ -134,8 +130,7 @@ Result<void> Catalogue::put_part(const PartRow& part) {
                  part.modified, blob(part.checksums), blob(part.extents));
 }
 
-Result<std::optional<PartRow>> Catalogue::find_part(std::string_view upload,
-                                                    std::uint32_t number) {
+Result<std::optional<PartRow>> Catalogue::find_part(std::string_view upload, std::uint32_t number) {
   return one<PartRow>(Query::find_part, to_part, blob(upload), number);
 }
 
@@ -168,18 +163,16 @@ Result<ChangeRows> Catalogue::changes(const ChangeQuery& query) {
       rows.more = true;
       return rows;
     }
-    rows.changes.push_back({static_cast<std::uint64_t>(statement->integer(0)),
-                            static_cast<std::uint64_t>(statement->integer(1)),
-                            static_cast<int>(statement->integer(2)), statement->string(3),
-                            statement->string(4), statement->string(5),
-                            static_cast<std::uint64_t>(statement->integer(6)),
-                            statement->integer(7)});
+    rows.changes.push_back(
+        {static_cast<std::uint64_t>(statement->integer(0)),
+         static_cast<std::uint64_t>(statement->integer(1)), static_cast<int>(statement->integer(2)),
+         statement->string(3), statement->string(4), statement->string(5),
+         static_cast<std::uint64_t>(statement->integer(6)), statement->integer(7)});
   }
 }
 
 Result<void> Catalogue::trim_changes(std::uint64_t sequence) {
-  auto statement = database_.prepare(
-      "DELETE FROM change WHERE bucket=?1 AND sequence<=?2");
+  auto statement = database_.prepare("DELETE FROM change WHERE bucket=?1 AND sequence<=?2");
   if (!statement) return std::unexpected(statement.error());
   auto known = buckets();
   if (!known) return std::unexpected(known.error());

@@ -7,25 +7,35 @@ namespace {
 
 ErrorCode code_of(int sqlite_code) {
   switch (sqlite_code & 0xff) {
-    case SQLITE_FULL: return ErrorCode::no_space;
-    case SQLITE_CONSTRAINT: return ErrorCode::conflict;
+    case SQLITE_FULL:
+      return ErrorCode::no_space;
+    case SQLITE_CONSTRAINT:
+      return ErrorCode::conflict;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return ErrorCode::unavailable;
+    case SQLITE_LOCKED:
+      return ErrorCode::unavailable;
     case SQLITE_READONLY:
-    case SQLITE_PERM: return ErrorCode::read_only;
+    case SQLITE_PERM:
+      return ErrorCode::read_only;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return ErrorCode::corrupted;
+    case SQLITE_NOTADB:
+      return ErrorCode::corrupted;
     case SQLITE_IOERR:
-    case SQLITE_CANTOPEN: return ErrorCode::io;
-    default: return ErrorCode::internal;
+    case SQLITE_CANTOPEN:
+      return ErrorCode::io;
+    default:
+      return ErrorCode::internal;
   }
 }
 
 const char* synchronous(Durability durability) {
   switch (durability) {
-    case Durability::none: return "OFF";
-    case Durability::lazy: return "NORMAL";
-    case Durability::full: return "FULL";
+    case Durability::none:
+      return "OFF";
+    case Durability::lazy:
+      return "NORMAL";
+    case Durability::full:
+      return "FULL";
   }
   return "FULL";
 }
@@ -81,15 +91,14 @@ void Statement::bind(int index, double value) {
 void Statement::bind(int index, std::string_view text) {
   // A null pointer would bind NULL, and an empty view may carry one.
   const char* data = text.data() ? text.data() : "";
-  const int code = sqlite3_bind_text64(statement_.get(), index, data, text.size(), SQLITE_STATIC,
-                                       SQLITE_UTF8);
+  const int code =
+      sqlite3_bind_text64(statement_.get(), index, data, text.size(), SQLITE_STATIC, SQLITE_UTF8);
   if (code != SQLITE_OK) bind_error_ = code;
 }
 
 void Statement::bind(int index, std::span<const std::byte> bytes) {
   const void* data = bytes.data() ? static_cast<const void*>(bytes.data()) : "";
-  const int code =
-      sqlite3_bind_blob64(statement_.get(), index, data, bytes.size(), SQLITE_STATIC);
+  const int code = sqlite3_bind_blob64(statement_.get(), index, data, bytes.size(), SQLITE_STATIC);
   if (code != SQLITE_OK) bind_error_ = code;
 }
 
@@ -102,9 +111,7 @@ std::int64_t Statement::integer(int column) const {
   return sqlite3_column_int64(statement_.get(), column);
 }
 
-double Statement::real(int column) const {
-  return sqlite3_column_double(statement_.get(), column);
-}
+double Statement::real(int column) const { return sqlite3_column_double(statement_.get(), column); }
 
 std::string_view Statement::text(int column) const {
   const auto* data = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
@@ -120,17 +127,17 @@ void Database::Close::operator()(sqlite3* handle) const { sqlite3_close_v2(handl
 
 Result<Database> Database::open(const std::string& path, DatabaseOptions options) {
   sqlite3* handle = nullptr;
-  const int flags = SQLITE_OPEN_NOMUTEX | (options.read_only ? SQLITE_OPEN_READONLY
-                                                             : SQLITE_OPEN_READWRITE |
-                                                                   SQLITE_OPEN_CREATE);
+  const int flags =
+      SQLITE_OPEN_NOMUTEX |
+      (options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
   Database database;
   database.handle_.reset(handle);
   if (code != SQLITE_OK) return fail_sqlite(handle, code, "open the database " + path);
   sqlite3_extended_result_codes(handle, 1);
   sqlite3_busy_timeout(handle, static_cast<int>(options.busy_timeout.count()));
-  auto ready = database.run(fmt::format("PRAGMA cache_size=-{}; PRAGMA foreign_keys=ON;",
-                                        options.cache_bytes >> 10));
+  auto ready = database.run(
+      fmt::format("PRAGMA cache_size=-{}; PRAGMA foreign_keys=ON;", options.cache_bytes >> 10));
   if (!ready) return fail_within("open the database " + path, ready.error());
   if (options.read_only) return database;
   // journal_size_limit gives the space of a WAL that once grew back to the disk.

@@ -33,9 +33,7 @@ Async<std::size_t> fill(BodyReader& body, std::span<std::byte> out) {
   co_return done;
 }
 
-std::span<std::byte> bytes_of(std::string& text) {
-  return std::as_writable_bytes(std::span(text));
-}
+std::span<std::byte> bytes_of(std::string& text) { return std::as_writable_bytes(std::span(text)); }
 
 // The blocking half of a large body: digests, checksum and file.
 struct BlobIntake {
@@ -75,8 +73,7 @@ Async<LocalBody> take_small(std::string bytes, IntakeRules rules) {
   co_return taken;
 }
 
-Async<LocalBody> take_large(BodySink sink, BodyReader& body, IntakeRules rules,
-                            std::string first) {
+Async<LocalBody> take_large(BodySink sink, BodyReader& body, IntakeRules rules, std::string first) {
   using namespace boost::asio::experimental::awaitable_operators;
   auto intake = std::make_shared<BlobIntake>(std::move(rules));
   auto writer = sink.files.blobs().create();
@@ -95,9 +92,9 @@ Async<LocalBody> take_large(BodySink sink, BodyReader& body, IntakeRules rules,
       co_return std::unexpected(room.error());
     }
     next->resize(chunk_bytes);
-    auto [written, filled] =
-        co_await (sink.pool.run([intake, full] { return intake->take(*full); }) &&
-                  fill(body, bytes_of(*next)));
+    auto [written, filled] = co_await (sink.pool.run([intake, full] {
+      return intake->take(*full);
+    }) && fill(body, bytes_of(*next)));
     if (!written) co_return std::unexpected(written.error());
     if (!filled) co_return std::unexpected(filled.error());
     next->resize(*filled);
@@ -110,9 +107,8 @@ Async<LocalBody> take_large(BodySink sink, BodyReader& body, IntakeRules rules,
   piece.blob = sink.random.hex(16);
   piece.checksum = XXH3_64bits_digest(&intake->checksum);
   LocalFiles* files = &sink.files;
-  auto finished = co_await sink.pool.run([intake, files, name = piece.blob] {
-    return files->blobs().finish(intake->writer, name);
-  });
+  auto finished = co_await sink.pool.run(
+      [intake, files, name = piece.blob] { return files->blobs().finish(intake->writer, name); });
   if (!finished) co_return std::unexpected(finished.error());
   PendingBlob pending(sink.files, piece.blob);
   LocalBody taken = to_body(intake->digest, std::move(piece));
@@ -123,7 +119,7 @@ Async<LocalBody> take_large(BodySink sink, BodyReader& body, IntakeRules rules,
 }  // namespace
 
 Result<void> check_free_space(const LocalStoreOptions& options, std::uint64_t bytes) {
-  struct statvfs status {};
+  struct statvfs status{};
   if (::statvfs(options.directory.c_str(), &status) != 0) {
     return fail_errno(errno, "statvfs of " + options.directory);
   }

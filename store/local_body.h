@@ -9,8 +9,8 @@
 #include "base/blocking_pool.h"
 #include "store/body_intake.h"
 #include "store/conditions.h"
-#include "store/local_store.h"
 #include "store/local_files.h"
+#include "store/local_store.h"
 #include "store/log_record.h"
 
 namespace holdfast::store {

@@ -36,8 +36,8 @@ bool read_cached(const OpenPiece& open, std::string& out) {
 
 Result<std::string> read_piece(const OpenPiece& open) {
   std::string bytes(open.piece.length, '\0');
-  auto got = read_at(open.file->get(), std::as_writable_bytes(std::span(bytes)),
-                     offset_of(open.piece));
+  auto got =
+      read_at(open.file->get(), std::as_writable_bytes(std::span(bytes)), offset_of(open.piece));
   if (!got) return std::unexpected(got.error());
   bytes.resize(*got);
   return bytes;
@@ -87,8 +87,7 @@ Async<Body> open_local_body(BodySink sink, std::vector<Extent> extents) {
   if (stored > verified_bytes) {
     std::vector<FileExtent> runs;
     for (std::size_t i = 0; i < extents.size(); ++i) {
-      runs.push_back(
-          {files[i], offset_of(extents[i].piece) + extents[i].first, extents[i].length});
+      runs.push_back({files[i], offset_of(extents[i].piece) + extents[i].first, extents[i].length});
     }
     co_return Body(std::move(runs));
   }
@@ -104,8 +103,7 @@ Async<Body> open_local_body(BodySink sink, std::vector<Extent> extents) {
   co_return Body(std::move(all));
 }
 
-Async<TakenBody> digest_local_body(BodySink sink, std::vector<Extent> extents,
-                                   IntakeRules rules) {
+Async<TakenBody> digest_local_body(BodySink sink, std::vector<Extent> extents, IntakeRules rules) {
   auto body = co_await open_local_body(sink, std::move(extents));
   if (!body) co_return std::unexpected(body.error());
   const std::shared_ptr<BodyReader> reader = make_reader(std::move(*body));

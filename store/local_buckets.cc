@@ -8,16 +8,16 @@ namespace holdfast::store {
 
 Async<void> LocalStore::create_bucket(BucketName name, bool object_lock) {
   if (auto valid = s3::validate_bucket_name(name.value); !valid) co_return valid;
-  co_return co_await state_->sequencer->submit(
-      [name, object_lock](WriteGroup& group) -> Result<void> {
-        auto known = group.catalogue().find_bucket(name.value);
-        if (!known) return std::unexpected(known.error());
-        if (*known) return fail(ErrorCode::bucket_exists, "bucket {} exists", name.value);
-        auto done = group.append(
-            CreateBucketOp{name.value, to_nanoseconds(group.clock().now()), object_lock});
-        if (!done) return std::unexpected(done.error());
-        return {};
-      });
+  co_return co_await state_->sequencer->submit([name,
+                                                object_lock](WriteGroup& group) -> Result<void> {
+    auto known = group.catalogue().find_bucket(name.value);
+    if (!known) return std::unexpected(known.error());
+    if (*known) return fail(ErrorCode::bucket_exists, "bucket {} exists", name.value);
+    auto done =
+        group.append(CreateBucketOp{name.value, to_nanoseconds(group.clock().now()), object_lock});
+    if (!done) return std::unexpected(done.error());
+    return {};
+  });
 }
 
 Async<void> LocalStore::delete_bucket(BucketName name) {
@@ -55,23 +55,23 @@ Async<BucketInfo> LocalStore::head_bucket(BucketName name) {
 }
 
 Async<void> LocalStore::set_versioning(BucketName name, Versioning versioning) {
-  co_return co_await state_->sequencer->submit([name, versioning](
-                                                   WriteGroup& group) -> Result<void> {
-    auto bucket = find_bucket(group.catalogue(), name);
-    if (!bucket) return std::unexpected(bucket.error());
-    const auto present = static_cast<Versioning>(bucket->versioning);
-    if (present == versioning) return {};
-    if (versioning == Versioning::unversioned) {
-      return fail(ErrorCode::invalid_argument, "versioning can be suspended, never taken away");
-    }
-    if (versioning != Versioning::enabled && bucket->object_lock) {
-      return fail(ErrorCode::conflict, "bucket {} has Object Lock, which needs versioning",
-                  name.value);
-    }
-    auto done = group.append(SetVersioningOp{bucket->id, versioning});
-    if (!done) return std::unexpected(done.error());
-    return {};
-  });
+  co_return co_await state_->sequencer->submit(
+      [name, versioning](WriteGroup& group) -> Result<void> {
+        auto bucket = find_bucket(group.catalogue(), name);
+        if (!bucket) return std::unexpected(bucket.error());
+        const auto present = static_cast<Versioning>(bucket->versioning);
+        if (present == versioning) return {};
+        if (versioning == Versioning::unversioned) {
+          return fail(ErrorCode::invalid_argument, "versioning can be suspended, never taken away");
+        }
+        if (versioning != Versioning::enabled && bucket->object_lock) {
+          return fail(ErrorCode::conflict, "bucket {} has Object Lock, which needs versioning",
+                      name.value);
+        }
+        auto done = group.append(SetVersioningOp{bucket->id, versioning});
+        if (!done) return std::unexpected(done.error());
+        return {};
+      });
 }
 
 Async<std::string> LocalStore::bucket_document(BucketName name, BucketDocument kind) {

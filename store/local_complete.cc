@@ -34,8 +34,7 @@ Result<Parts> load_parts(index::Catalogue& catalogue, const UploadId& upload) {
   return parts;
 }
 
-const Checksum* find_checksum(const std::vector<Checksum>& checksums,
-                              ChecksumAlgorithm algorithm) {
+const Checksum* find_checksum(const std::vector<Checksum>& checksums, ChecksumAlgorithm algorithm) {
   const auto found = std::ranges::find(checksums, algorithm, &Checksum::algorithm);
   return found == checksums.end() ? nullptr : &*found;
 }
@@ -77,9 +76,9 @@ Result<void> check_parts(const std::vector<CompletedPart>& wanted, const Parts& 
 Result<Checksum> combine_checksums(const std::vector<CompletedPart>& wanted, const Parts& parts,
                                    const UploadMeta& meta) {
   const s3::Algorithm algorithm = to_s3(*meta.checksum);
-  const bool full = s3::can_combine(algorithm) &&
-                    (meta.checksum_type == ChecksumType::full_object ||
-                     *meta.checksum == ChecksumAlgorithm::crc64nvme);
+  const bool full =
+      s3::can_combine(algorithm) && (meta.checksum_type == ChecksumType::full_object ||
+                                     *meta.checksum == ChecksumAlgorithm::crc64nvme);
   std::vector<std::string> digests;
   std::string whole = s3::digest_of(algorithm, "");
   for (const auto& part : wanted) {

@@ -36,7 +36,7 @@ Result<std::shared_ptr<const Fd>> LocalFiles::open(const Piece& piece) {
   auto shared = std::make_shared<const Fd>(std::move(*file));
   keep(name, shared);
   // A removed file that stayed in the cache would hold its space.
-  struct stat status {};
+  struct stat status{};
   if (::fstat(shared->get(), &status) == 0 && status.st_nlink == 0) forget(name);
   return shared;
 }

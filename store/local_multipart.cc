@@ -73,7 +73,7 @@ Result<PartInfo> judge_part(WriteGroup& group, const PartTarget& target, LocalBo
   auto upload = find_upload(group.catalogue(), target.bucket, target.key, target.upload);
   if (!upload) return std::unexpected(upload.error());
   const TimePoint now = group.clock().now();
-  PutPartOp op{target.upload.value,     target.number, to_hex(as_bytes(body.md5)), body.size,
+  PutPartOp op{target.upload.value, target.number,  to_hex(as_bytes(body.md5)), body.size,
                to_nanoseconds(now), body.checksums, std::move(body.extents)};
   auto done = group.append(op, body.bytes);
   if (!done) return std::unexpected(done.error());
@@ -113,23 +113,22 @@ Async<UploadId> LocalStore::create_upload(CreateUploadRequest request) {
   if (auto valid = s3::validate_key(request.key.value); !valid) {
     co_return std::unexpected(valid.error());
   }
-  co_return co_await state_->sequencer->submit(
-      [request = std::move(request)](WriteGroup& group) -> Result<UploadId> {
-        auto bucket = find_bucket(group.catalogue(), request.bucket);
-        if (!bucket) return std::unexpected(bucket.error());
-        auto lockable = check_retention_on(*bucket, request.retention);
-        if (!lockable) return std::unexpected(lockable.error());
-        // Byte order of upload ids is the order of their start.
-        const UploadId id(fmt::format("{:016x}{}", group.next_sequence(), group.random().hex(8)));
-        const UploadMeta meta{request.attributes, request.retention, request.checksum,
-                              request.checksum_type};
-        auto done =
-            group.append(CreateUploadOp{bucket->id, request.key.value, id.value,
-                                        to_nanoseconds(group.clock().now()),
-                                        encode_upload_meta(meta)});
-        if (!done) return std::unexpected(done.error());
-        return id;
-      });
+  co_return co_await state_->sequencer->submit([request = std::move(request)](
+                                                   WriteGroup& group) -> Result<UploadId> {
+    auto bucket = find_bucket(group.catalogue(), request.bucket);
+    if (!bucket) return std::unexpected(bucket.error());
+    auto lockable = check_retention_on(*bucket, request.retention);
+    if (!lockable) return std::unexpected(lockable.error());
+    // Byte order of upload ids is the order of their start.
+    const UploadId id(fmt::format("{:016x}{}", group.next_sequence(), group.random().hex(8)));
+    const UploadMeta meta{request.attributes, request.retention, request.checksum,
+                          request.checksum_type};
+    auto done =
+        group.append(CreateUploadOp{bucket->id, request.key.value, id.value,
+                                    to_nanoseconds(group.clock().now()), encode_upload_meta(meta)});
+    if (!done) return std::unexpected(done.error());
+    return id;
+  });
 }
 
 namespace {
@@ -163,8 +162,7 @@ Async<PartInfo> LocalStore::put_part(PartRequest request, BodyReader& body) {
 
 namespace {
 
-Result<PartSource> find_part_source_now(CatalogueReaders& readers,
-                                        const CopyPartRequest& request) {
+Result<PartSource> find_part_source_now(CatalogueReaders& readers, const CopyPartRequest& request) {
   auto snapshot = readers.snapshot();
   if (!snapshot) return std::unexpected(snapshot.error());
   return find_part_source(**snapshot, request);
@@ -239,9 +237,9 @@ Async<ListUploadsPage> LocalStore::list_uploads(ListUploadsRequest request) {
   if (!snapshot) co_return std::unexpected(snapshot.error());
   auto bucket = find_bucket(**snapshot, request.bucket);
   if (!bucket) co_return std::unexpected(bucket.error());
-  auto rows = (*snapshot)->list_uploads({bucket->id, request.prefix, request.delimiter,
-                                         request.key_marker, request.upload_marker,
-                                         request.max_uploads});
+  auto rows =
+      (*snapshot)->list_uploads({bucket->id, request.prefix, request.delimiter, request.key_marker,
+                                 request.upload_marker, request.max_uploads});
   if (!rows) co_return std::unexpected(rows.error());
   ListUploadsPage page;
   for (const auto& row : rows->uploads) {

@@ -30,8 +30,9 @@ Result<PutResult> append_version(WriteGroup& group, const index::BucketRow& buck
   op.upload = std::move(version.upload);
   auto sequence = group.append(op, body);
   if (!sequence) return std::unexpected(sequence.error());
-  PutResult result{std::move(version.etag), VersionId(op.version), *sequence, now, version.size,
-                   std::move(version.meta.checksums)};
+  PutResult result{
+      std::move(version.etag),          VersionId(op.version), *sequence, now, version.size,
+      std::move(version.meta.checksums)};
   if (versioning == Versioning::unversioned) result.version = VersionId();
   return result;
 }
@@ -67,8 +68,7 @@ Result<PutResult> judge_put(WriteGroup& group, PutRequest& request, LocalBody& b
 Result<StoredObject> find_source(index::Catalogue& catalogue, const CopyRequest& request) {
   auto bucket = find_bucket(catalogue, request.source_bucket);
   if (!bucket) return std::unexpected(bucket.error());
-  auto source =
-      find_object(catalogue, bucket->id, request.source_key, request.source_version);
+  auto source = find_object(catalogue, bucket->id, request.source_key, request.source_version);
   if (!source) return source;
   auto readable = check_copy_source(request.source_conditions, source->info);
   if (!readable) return std::unexpected(readable.error());
@@ -128,7 +128,8 @@ Result<void> judge_retention(const Retention& old, const Retention& wanted, Time
 }  // namespace
 
 Async<PutResult> LocalStore::put(PutRequest request, BodyReader& body) {
-  if (auto valid = s3::validate_key(request.key.value); !valid) co_return std::unexpected(valid.error());
+  if (auto valid = s3::validate_key(request.key.value); !valid)
+    co_return std::unexpected(valid.error());
   auto known = check_bucket_early(state_->readers, request.bucket);
   if (!known) co_return std::unexpected(known.error());
   auto taken = co_await take_local_body(
@@ -144,7 +145,8 @@ Async<PutResult> LocalStore::put(PutRequest request, BodyReader& body) {
 }
 
 Async<PutResult> LocalStore::copy(CopyRequest request) {
-  if (auto valid = s3::validate_key(request.key.value); !valid) co_return std::unexpected(valid.error());
+  if (auto valid = s3::validate_key(request.key.value); !valid)
+    co_return std::unexpected(valid.error());
   CopyDigest digest;
   std::vector<Extent> to_hash;
   if (!request.compute.empty()) {
@@ -169,8 +171,7 @@ Async<PutResult> LocalStore::copy(CopyRequest request) {
       });
 }
 
-Async<void> LocalStore::set_tags(BucketName bucket, ObjectKey key,
-                                 std::optional<VersionId> version,
+Async<void> LocalStore::set_tags(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
                                  std::map<std::string, std::string> tags) {
   co_return co_await state_->sequencer->submit(
       [bucket, key, version, tags = std::move(tags)](WriteGroup& group) -> Result<void> {

@@ -83,9 +83,9 @@ Async<ListPage> LocalStore::list(ListRequest request) {
   if (!snapshot) co_return std::unexpected(snapshot.error());
   auto bucket = find_bucket(**snapshot, request.bucket);
   if (!bucket) co_return std::unexpected(bucket.error());
-  auto rows = (*snapshot)->list({bucket->id, std::move(request.prefix),
-                                 std::move(request.delimiter), std::move(request.start_after),
-                                 request.max_keys});
+  auto rows =
+      (*snapshot)->list({bucket->id, std::move(request.prefix), std::move(request.delimiter),
+                         std::move(request.start_after), request.max_keys});
   if (!rows) co_return std::unexpected(rows.error());
   auto infos = to_infos(rows->versions);
   if (!infos) co_return std::unexpected(infos.error());
@@ -98,8 +98,8 @@ Async<ListVersionsPage> LocalStore::list_versions(ListVersionsRequest request) {
   if (!snapshot) co_return std::unexpected(snapshot.error());
   auto bucket = find_bucket(**snapshot, request.bucket);
   if (!bucket) co_return std::unexpected(bucket.error());
-  index::VersionQuery query{bucket->id, request.prefix, request.delimiter, request.key_marker,
-                            std::nullopt, request.max_keys};
+  index::VersionQuery query{bucket->id,         request.prefix, request.delimiter,
+                            request.key_marker, std::nullopt,   request.max_keys};
   if (request.version_marker && !request.version_marker->empty()) {
     auto row = find_version_row(**snapshot, bucket->id, ObjectKey(request.key_marker),
                                 *request.version_marker);
@@ -162,8 +162,8 @@ Async<ChangesPage> LocalStore::changes(ChangesRequest request) {
   auto feed = read_feed(state_->readers, request);
   for (;;) {
     if (!feed) co_return std::unexpected(feed.error());
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-        deadline - state_->clock.monotonic());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - state_->clock.monotonic());
     const bool news = feed->page.reset || !feed->page.changes.empty();
     if (!request.after || news || left.count() <= 0) co_return std::move(feed->page);
     auto ticket = co_await state_->waiters.enter(feed->bucket);

@@ -44,7 +44,8 @@ Result<DeleteResult> remove_version(WriteGroup& group, const index::BucketRow& b
 Result<DeleteResult> judge_remove(WriteGroup& group, const DeleteRequest& request) {
   auto bucket = find_bucket(group.catalogue(), request.bucket);
   if (!bucket) return std::unexpected(bucket.error());
-  if (auto valid = s3::validate_key(request.key.value); !valid) return std::unexpected(valid.error());
+  if (auto valid = s3::validate_key(request.key.value); !valid)
+    return std::unexpected(valid.error());
   if (request.conditions.if_match) {
     auto named = find_object(group.catalogue(), bucket->id, request.key, request.version);
     if (!named) return std::unexpected(named.error());

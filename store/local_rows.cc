@@ -74,7 +74,8 @@ Result<std::optional<index::VersionRow>> find_version_row(index::Catalogue& cata
     return catalogue.find_old_null(bucket, key.value);
   }
   const auto sequence = sequence_of(version);
-  if (!sequence || *sequence > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+  if (!sequence ||
+      *sequence > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
     return std::nullopt;
   }
   auto row = catalogue.find_version(bucket, key.value, *sequence);
@@ -101,8 +102,8 @@ Result<StoredObject> find_object(index::Catalogue& catalogue, std::uint64_t buck
   return StoredObject{std::move(**row), std::move(*info)};
 }
 
-Result<void> check_write_on(index::Catalogue& catalogue, std::uint64_t bucket,
-                            const ObjectKey& key, const WriteConditions& conditions) {
+Result<void> check_write_on(index::Catalogue& catalogue, std::uint64_t bucket, const ObjectKey& key,
+                            const WriteConditions& conditions) {
   if (!conditions.if_match && !conditions.if_none_match_any) return {};
   auto row = catalogue.find_current(bucket, key.value);
   if (!row) return std::unexpected(row.error());

@@ -40,8 +40,8 @@ Result<std::optional<index::VersionRow>> find_version_row(index::Catalogue& cata
 Result<StoredObject> find_object(index::Catalogue& catalogue, std::uint64_t bucket,
                                  const ObjectKey& key, const std::optional<VersionId>& version);
 
-Result<void> check_write_on(index::Catalogue& catalogue, std::uint64_t bucket,
-                            const ObjectKey& key, const WriteConditions& conditions);
+Result<void> check_write_on(index::Catalogue& catalogue, std::uint64_t bucket, const ObjectKey& key,
+                            const WriteConditions& conditions);
 // Retention needs a bucket made with Object Lock: invalid_argument.
 Result<void> check_retention_on(const index::BucketRow& bucket, const Retention& retention);
 

@@ -51,9 +51,9 @@ class OwnerSearch {
  public:
   OwnerSearch(index::Catalogue& catalogue, const Damaged& damaged) : catalogue_(catalogue) {
     for (const auto& range : damaged.log) {
-      log_.emplace_back(range, report(fmt::format("segment {} at byte {}, {} bytes",
-                                                  range.position.segment, range.position.offset,
-                                                  range.bytes)));
+      log_.emplace_back(
+          range, report(fmt::format("segment {} at byte {}, {} bytes", range.position.segment,
+                                    range.position.offset, range.bytes)));
     }
     for (const auto& blob : damaged.blobs) blobs_[blob] = report("blob " + blob);
   }
@@ -63,8 +63,8 @@ class OwnerSearch {
     auto buckets = catalogue_.buckets();
     if (!buckets) return std::unexpected(buckets.error());
     for (const auto& bucket : *buckets) names_[bucket.id] = bucket.name;
-    auto visited = catalogue_.visit_extents(
-        [this](const index::ExtentOwner& owner) { return visit(owner); });
+    auto visited =
+        catalogue_.visit_extents([this](const index::ExtentOwner& owner) { return visit(owner); });
     if (!visited) return std::unexpected(visited.error());
     return std::move(damage_);
   }
@@ -143,9 +143,8 @@ Async<ScrubReport> LocalStore::scrub() {
   auto end = durable_end(state->readers);
   if (!end) co_return std::unexpected(end.error());
   const std::string log = State::log_directory(state->options);
-  auto log_damage = co_await state->pool.run([log, until = *end] {
-    return find_log_damage(log, until);
-  });
+  auto log_damage =
+      co_await state->pool.run([log, until = *end] { return find_log_damage(log, until); });
   if (!log_damage) co_return std::unexpected(log_damage.error());
   ScrubReport report;
   report.log_bytes = (end->segment - 1) * state->options.segment_bytes + end->offset;
@@ -157,8 +156,8 @@ Async<ScrubReport> LocalStore::scrub() {
     if (blobs->empty()) break;
     after = blobs->back().name;
     for (const auto& blob : *blobs) {
-      auto sound = co_await state->pool.run(
-          [state, blob] { return blob_is_sound(state->files, blob); });
+      auto sound =
+          co_await state->pool.run([state, blob] { return blob_is_sound(state->files, blob); });
       if (!sound) co_return std::unexpected(sound.error());
       ++report.blobs;
       report.blob_bytes += blob.bytes;
@@ -169,8 +168,8 @@ Async<ScrubReport> LocalStore::scrub() {
       if (*used) damaged.blobs.push_back(blob.name);
     }
   }
-  auto owners = co_await state->pool.run(
-      [state, &damaged] { return find_owners(state->readers, damaged); });
+  auto owners =
+      co_await state->pool.run([state, &damaged] { return find_owners(state->readers, damaged); });
   if (!owners) co_return std::unexpected(owners.error());
   report.damage = std::move(*owners);
   co_return report;

@@ -34,8 +34,13 @@ Result<std::uint64_t> WriteGroup::append(const LogOp& op, std::string_view body)
 
 Sequencer::Sequencer(index::Catalogue catalogue, LogWriter log, index::AppliedState state,
                      Clock& clock, Random& random, Limits limits, Committed committed)
-    : catalogue_(std::move(catalogue)), log_(std::move(log)), state_(state),
-      feed_trimmed_at_(state.sequence), clock_(clock), random_(random), limits_(limits),
+    : catalogue_(std::move(catalogue)),
+      log_(std::move(log)),
+      state_(state),
+      feed_trimmed_at_(state.sequence),
+      clock_(clock),
+      random_(random),
+      limits_(limits),
       committed_(std::move(committed)) {
   thread_ = std::thread([this] { run(); });
 }
@@ -93,7 +98,8 @@ void Sequencer::run() {
 
 void Sequencer::process(std::vector<std::unique_ptr<Intent>>& intents) {
   const auto failure = commit_group(intents);
-  if (failure) spdlog::warn("store: a group of {} writes failed: {}", intents.size(), failure->context);
+  if (failure)
+    spdlog::warn("store: a group of {} writes failed: {}", intents.size(), failure->context);
   for (auto& intent : intents) intent->answer(failure ? &*failure : nullptr);
 }
 

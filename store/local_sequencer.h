@@ -20,44 +20,9 @@
 #include <utility>
 #include <vector>
 
-#include "base/clock.h"
-#include "base/random.h"
-#include "store/local_apply.h"
-#include "store/local_files.h"
+#include "store/local_group.h"
 
 namespace holdfast::store {
-
-// What a write may use while it is judged, on the sequencer's thread.
-class WriteGroup {
- public:
-  index::Catalogue& catalogue() { return catalogue_; }
-  Clock& clock() { return clock_; }
-  Random& random() { return random_; }
-  std::uint64_t next_sequence() const { return next_sequence_; }
-
-  // Puts the record into the group and applies it; answers its sequence. An error here fails the
-  // whole group: judge first, append last.
-  Result<std::uint64_t> append(const LogOp& op, std::string_view body = {});
-  // Keeps the blob if the group commits.
-  void keep(PendingBlob blob) { blobs_.push_back(std::move(blob)); }
-
- private:
-  friend class Sequencer;
-  WriteGroup(index::Catalogue& catalogue, Clock& clock, Random& random, LogPosition start,
-             std::uint64_t next_sequence)
-      : catalogue_(catalogue), clock_(clock), random_(random), start_(start),
-        first_sequence_(next_sequence), next_sequence_(next_sequence) {}
-
-  index::Catalogue& catalogue_;
-  Clock& clock_;
-  Random& random_;
-  LogPosition start_;
-  std::uint64_t first_sequence_, next_sequence_;
-  std::string bytes_;
-  ApplyEffects effects_;
-  std::vector<PendingBlob> blobs_;
-  std::optional<Error> broken_;
-};
 
 class Sequencer {
  public:
@@ -120,17 +85,18 @@ class Sequencer::TypedIntent final : public Intent {
  public:
   using Answer = std::invoke_result_t<Write, WriteGroup&>;
   TypedIntent(Write write, Handler handler)
-      : write_(std::move(write)), handler_(std::move(handler)),
+      : write_(std::move(write)),
+        handler_(std::move(handler)),
         guard_(boost::asio::make_work_guard(boost::asio::get_associated_executor(handler_))) {}
 
   void judge(WriteGroup& group) override { answer_.emplace(write_(group)); }
   void answer(const Error* failure) override {
     if (failure || !answer_) answer_.emplace(make_failure(failure));
     auto executor = guard_.get_executor();
-    boost::asio::post(executor, [handler = std::move(handler_),
-                                 answer = std::move(*answer_)]() mutable {
-      std::move(handler)(std::move(answer));
-    });
+    boost::asio::post(executor,
+                      [handler = std::move(handler_), answer = std::move(*answer_)]() mutable {
+                        std::move(handler)(std::move(answer));
+                      });
   }
 
  private:

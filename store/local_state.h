@@ -21,9 +21,12 @@ namespace holdfast::store {
 
 struct LocalStore::State {
   State(LocalStoreOptions o, Clock& c, Random& r, BlobFiles blobs)
-      : options(std::move(o)), clock(c), random(r),
+      : options(std::move(o)),
+        clock(c),
+        random(r),
         files(std::move(blobs), log_directory(options), options.open_files),
-        readers(index_path(options)), pool(options.blocking_threads) {}
+        readers(index_path(options)),
+        pool(options.blocking_threads) {}
 
   static std::string log_directory(const LocalStoreOptions& o) { return o.directory + "/log"; }
   static std::string blob_directory(const LocalStoreOptions& o) { return o.directory + "/blobs"; }

@@ -40,8 +40,8 @@ Result<Prepared> prepare(const LocalStoreOptions& options, const std::string& lo
                          const std::string& index_path, IndexUse use) {
   const std::string& directory = options.directory;
   // Without sync a power cut may take the log itself: then the index need not outlive it either.
-  const auto role = options.sync ? index::Catalogue::Role::writer
-                                 : index::Catalogue::Role::unsynced_writer;
+  const auto role =
+      options.sync ? index::Catalogue::Role::writer : index::Catalogue::Role::unsynced_writer;
   auto lock = lock_directory(directory);
   if (!lock) return std::unexpected(lock.error());
   if (auto known = check_format(directory); !known) return std::unexpected(known.error());
@@ -59,8 +59,8 @@ Result<Prepared> prepare(const LocalStoreOptions& options, const std::string& lo
 Result<std::unique_ptr<LocalStore>> LocalStore::open(LocalStoreOptions options, Clock& clock,
                                                      Random& random) {
   HOLDFAST_CHECK(options.inline_bytes <= max_inline_bytes);
-  auto prepared = prepare(options, State::log_directory(options),
-                          State::index_path(options), IndexUse::keep);
+  auto prepared =
+      prepare(options, State::log_directory(options), State::index_path(options), IndexUse::keep);
   if (!prepared) return std::unexpected(prepared.error());
   auto& [catalogue, applied, report] = prepared->recovered;
   auto blobs = BlobFiles::open(State::blob_directory(options), options.sync);
@@ -94,8 +94,8 @@ Result<std::unique_ptr<LocalStore>> LocalStore::open(LocalStoreOptions options, 
 Result<RecoveryReport> LocalStore::rebuild_index(LocalStoreOptions options, Clock& clock,
                                                  Random& random) {
   {
-    auto prepared = prepare(options, State::log_directory(options),
-                            State::index_path(options), IndexUse::rebuild);
+    auto prepared = prepare(options, State::log_directory(options), State::index_path(options),
+                            IndexUse::rebuild);
     if (!prepared) return std::unexpected(prepared.error());
   }
   // Opening sweeps what the new index does not know, and closes in order.

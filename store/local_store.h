@@ -43,7 +43,7 @@ struct RecoveryReport {
 struct ScrubReport {
   std::uint64_t log_bytes = 0, blobs = 0, blob_bytes = 0;
   struct Damage {
-    std::string where;  // "segment 3 at byte 4096", "blob 0f…"
+    std::string where;                 // "segment 3 at byte 4096", "blob 0f…"
     std::vector<std::string> objects;  // "bucket/key (version)" that cannot be read whole any more
   };
   std::vector<Damage> damage;

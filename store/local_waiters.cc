@@ -24,8 +24,7 @@ class ChangeWaiters::Ticket {
   bool woken = false;
 };
 
-asio::awaitable<std::shared_ptr<ChangeWaiters::Ticket>> ChangeWaiters::enter(
-    std::uint64_t bucket) {
+asio::awaitable<std::shared_ptr<ChangeWaiters::Ticket>> ChangeWaiters::enter(std::uint64_t bucket) {
   auto ticket = std::make_shared<Ticket>(co_await asio::this_coro::executor);
   const std::lock_guard lock(mutex_);
   auto& queue = waiting_[bucket];

@@ -1,6 +1,7 @@
 // What log records say: the outcome of one write, complete enough to rebuild the index from the log
 // alone (redo log). Also the encodings that the index keeps without looking inside: object metadata
-// and extents. Values; any thread. Bytes come from disk: decoding answers `corrupted`, never trusts.
+// and extents. Values; any thread. Bytes come from disk: decoding answers `corrupted`, never
+// trusts.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,7 @@ struct Piece {
 // Part of a piece. An object's body is its extents one after another.
 struct Extent {
   Piece piece;
-  std::uint64_t first = 0;   // within the piece
+  std::uint64_t first = 0;  // within the piece
   std::uint64_t length = 0;
 };
 

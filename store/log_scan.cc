@@ -22,7 +22,7 @@ class SegmentView {
     view.number_ = number;
     auto file = open_file(segment_path(directory, number), O_RDONLY);
     if (!file) return std::unexpected(file.error());
-    struct stat status {};
+    struct stat status{};
     if (::fstat(file->get(), &status) != 0) return fail_errno(errno, "stat of a log segment");
     view.size_ = static_cast<std::uint64_t>(status.st_size);
     view.file_ = std::move(*file);
@@ -135,8 +135,8 @@ std::unexpected<Error> fail_damaged(LogPosition at, std::string_view what) {
 
 }  // namespace
 
-Result<LogEnd> scan_log(const std::string& directory, LogPosition from,
-                        std::uint64_t last_sequence, const LogVisitor& visit) {
+Result<LogEnd> scan_log(const std::string& directory, LogPosition from, std::uint64_t last_sequence,
+                        const LogVisitor& visit) {
   auto segments = list_segments(directory);
   if (!segments) return std::unexpected(segments.error());
   LogEnd end{from, last_sequence, 0};

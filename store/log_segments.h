@@ -56,13 +56,13 @@ class LogWriter {
 
 struct LogRecord {
   std::uint64_t sequence = 0;
-  LogPosition position;       // of its header
+  LogPosition position;  // of its header
   std::string_view payload, body;
   std::uint64_t body_offset = 0;  // in the segment's file
 };
 
 struct LogEnd {
-  LogPosition position;            // behind the last sound record
+  LogPosition position;             // behind the last sound record
   std::uint64_t last_sequence = 0;  // 0: there is none
   std::uint64_t torn_bytes = 0;     // behind it, of a group that never completed
 };
@@ -72,8 +72,8 @@ using LogVisitor = std::function<Result<void>(const LogRecord&)>;
 // Visits every record from `from` on; {0, 0} is the start. `last_sequence` is that of the record
 // before. `corrupted`: a record that was once durable is broken or missing. not_found: the log does
 // not reach to `from`. A visitor's error ends the scan and is answered.
-Result<LogEnd> scan_log(const std::string& directory, LogPosition from,
-                        std::uint64_t last_sequence, const LogVisitor& visit);
+Result<LogEnd> scan_log(const std::string& directory, LogPosition from, std::uint64_t last_sequence,
+                        const LogVisitor& visit);
 
 // Visits what is sound and reports what is not, without giving up at damage.
 struct LogDamage {

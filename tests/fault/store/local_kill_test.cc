@@ -114,7 +114,8 @@ class KillTest : public LocalStoreTest {
 };
 
 TEST_F(KillTest, EveryAcknowledgedWriteIsThereAfterAKill) {
-  const int cycles = std::getenv("HOLDFAST_KILL_CYCLES") ? std::atoi(std::getenv("HOLDFAST_KILL_CYCLES")) : 20;
+  const int cycles =
+      std::getenv("HOLDFAST_KILL_CYCLES") ? std::atoi(std::getenv("HOLDFAST_KILL_CYCLES")) : 20;
   open();
   make_bucket("data");
   close();

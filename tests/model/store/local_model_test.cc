@@ -12,8 +12,8 @@
 namespace holdfast::store {
 namespace {
 
-const std::vector<std::string> keys = {"a", "a/", "a/b", "a/b/c", "a0", "b", std::string("b\xff"),
-                                       "b/\xc3\xa4", "c//d"};
+const std::vector<std::string> keys = {
+    "a", "a/", "a/b", "a/b/c", "a0", "b", std::string("b\xff"), "b/\xc3\xa4", "c//d"};
 
 struct ModelVersion {
   VersionId id;
@@ -60,15 +60,23 @@ class ModelRun : public LocalStoreTest {
       case 0:
       case 1:
       case 2:
-      case 3: return put_one();
+      case 3:
+        return put_one();
       case 4:
-      case 5: return remove_latest();
-      case 6: return remove_version();
-      case 7: return copy_one();
-      case 8: return upload_one();
-      case 9: return change_versioning();
-      case 10: return conditional_put();
-      default: return reopen();
+      case 5:
+        return remove_latest();
+      case 6:
+        return remove_version();
+      case 7:
+        return copy_one();
+      case 8:
+        return upload_one();
+      case 9:
+        return change_versioning();
+      case 10:
+        return conditional_put();
+      default:
+        return reopen();
     }
   }
 
@@ -258,8 +266,8 @@ class ModelRun : public LocalStoreTest {
     std::vector<std::string> wanted;
     for (const auto& [key, versions] : model.keys) {
       for (std::size_t i = 0; i < versions.size(); ++i) {
-        wanted.push_back(fmt::format("{} {} {} {}", key, versions[i].id.value, versions[i].marker,
-                                     i == 0));
+        wanted.push_back(
+            fmt::format("{} {} {} {}", key, versions[i].id.value, versions[i].marker, i == 0));
       }
     }
     RC_ASSERT(found == wanted);

@@ -101,7 +101,10 @@ TEST_F(CatalogueTest, ADelimitedListingOfManyKeysCostsWhatItReturns) {
 }
 
 TEST_F(CatalogueTest, AKeyThatEndsInTheHighestByteIsSkippedAsAPrefixToo) {
-  for (const std::string& key : {std::string("\xff\xff" "1"), std::string("\xff\xff" "2")}) {
+  for (const std::string& key : {std::string("\xff\xff"
+                                             "1"),
+                                 std::string("\xff\xff"
+                                             "2")}) {
     ASSERT_TRUE(catalogue->insert_current(version(key, 1)));
   }
   auto page = catalogue->list({1, "", "\xff\xff", "", 10});

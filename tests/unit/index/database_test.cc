@@ -28,8 +28,8 @@ TEST_F(DatabaseTest, BytesCompareAsMemcmpDoes) {
   auto db = Database::open(":memory:");
   ASSERT_TRUE(db && db->run("CREATE TABLE t(k BLOB PRIMARY KEY) WITHOUT ROWID"));
   auto insert = db->prepare("INSERT INTO t VALUES(?)");
-  for (const std::string& key : {std::string("b"), std::string("a\xff"), std::string("a\0z", 3),
-                                 std::string("a")}) {
+  for (const std::string& key :
+       {std::string("b"), std::string("a\xff"), std::string("a\0z", 3), std::string("a")}) {
     ASSERT_TRUE(insert->execute(blob(key)));
   }
   auto rows = db->prepare("SELECT k FROM t WHERE k>=? ORDER BY k");
@@ -62,7 +62,9 @@ TEST_F(DatabaseTest, AConstraintIsAConflict) {
 }
 
 TEST_F(DatabaseTest, AFileThatIsNoDatabaseIsCorrupted) {
-  { std::ofstream(path()) << std::string(8192, 'x'); }
+  {
+    std::ofstream(path()) << std::string(8192, 'x');
+  }
   auto db = Database::open(path());
   ASSERT_FALSE(db);
   EXPECT_EQ(db.error().code, ErrorCode::corrupted);

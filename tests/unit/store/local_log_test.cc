@@ -158,8 +158,8 @@ TEST_F(LogTest, AGroupThatIsTakenBackIsGone) {
 
 TEST_F(LogTest, EveryOperationComesBackFromItsRecord) {
   Piece piece{Piece::Home::blob, 0, 0, std::string(32, 'a'), 1u << 20, 77};
-  PutVersionOp put{3,  std::string("k\0\xff", 3), "v", false, "etag", 9, -5, "meta",
-                   {{piece, 5, 9}}, "upload"};
+  PutVersionOp put{3,      std::string("k\0\xff", 3), "v",     false, "etag", 9, -5,
+                   "meta", {{piece, 5, 9}},           "upload"};
   const std::string bytes = encode_op(put);
   auto back = decode_op(bytes);
   ASSERT_TRUE(back);

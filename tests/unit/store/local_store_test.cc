@@ -200,8 +200,8 @@ TEST_F(LocalStoreTest, TheChangeFeedWakesThoseWhoWaitOnAnotherExecutor) {
   ASSERT_TRUE(now);
   std::optional<Result<ChangesPage>> seen;
   std::thread waiter([&] {
-    seen = run(store->changes({.bucket = BucketName("data"), .after = now->next,
-                               .wait = std::chrono::seconds(30)}));
+    seen = run(store->changes(
+        {.bucket = BucketName("data"), .after = now->next, .wait = std::chrono::seconds(30)}));
   });
   ASSERT_TRUE(put("data", "k", "news"));
   waiter.join();

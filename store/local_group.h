@@ -1,0 +1,56 @@
+// WriteGroup: the writes that become durable together, while they are judged one after another.
+// Lives on the sequencer's thread; a write uses it only inside the call that judges it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "index/catalogue.h"
+#include "store/local_apply.h"
+#include "store/local_files.h"
+
+namespace holdfast::store {
+
+// What a write may use while it is judged, on the sequencer's thread.
+class WriteGroup {
+ public:
+  index::Catalogue& catalogue() { return catalogue_; }
+  Clock& clock() { return clock_; }
+  Random& random() { return random_; }
+  std::uint64_t next_sequence() const { return next_sequence_; }
+
+  // Puts the record into the group and applies it; answers its sequence. An error here fails the
+  // whole group: judge first, append last.
+  Result<std::uint64_t> append(const LogOp& op, std::string_view body = {});
+  // Keeps the blob if the group commits.
+  void keep(PendingBlob blob) { blobs_.push_back(std::move(blob)); }
+
+ private:
+  friend class Sequencer;
+  WriteGroup(index::Catalogue& catalogue, Clock& clock, Random& random, LogPosition start,
+             std::uint64_t next_sequence)
+      : catalogue_(catalogue),
+        clock_(clock),
+        random_(random),
+        start_(start),
+        first_sequence_(next_sequence),
+        next_sequence_(next_sequence) {}
+
+  index::Catalogue& catalogue_;
+  Clock& clock_;
+  Random& random_;
+  LogPosition start_;
+  std::uint64_t first_sequence_, next_sequence_;
+  std::string bytes_;
+  ApplyEffects effects_;
+  std::vector<PendingBlob> blobs_;
+  std::optional<Error> broken_;
+};
+
+}  // namespace holdfast::store
