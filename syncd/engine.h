@@ -83,6 +83,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Node local_node(const Case& at) const;
   Node base_node(const Case& at) const;
   Node remote_node(const Case& at) const;
+  bool holds_directory(const Case& at) const;  // the store, as far as fetched or presumed
+  bool holds_file(const Case& at) const;
+  bool holds_both(const Case& at) const;
   bool is_unchanged(const Case& at) const;
   Async<Step> act(Action action, Case& at, Work& work);
   Step settle(Case& at);
@@ -118,6 +121,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Async<void> hydrate(HomePath path);
   Async<void> receive(Body body, int fd, const BaseRow& row);
   Result<void> make_parents(const HomePath& path);
+  std::optional<HomePath> file_above(const HomePath& path) const;
+  void unblock(const HomePath& path);
   void installed(Case& at, const Observed& now);
 
   // --- engine_feed.cc

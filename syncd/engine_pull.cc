@@ -17,6 +17,7 @@ constexpr std::size_t chunk_bytes = 256u << 10;
 constexpr std::uint64_t write_inline_bytes = 64u << 10;
 constexpr std::uint64_t longest_link_bytes = 65536;
 constexpr milliseconds child_poll{50};
+constexpr const char* blocked_reason = "the store holds a file of the name of its directory";
 
 // Something else is there than a moment ago: look again instead of failing.
 bool moved_underneath(const Error& error) {
@@ -37,6 +38,15 @@ Engine::Async<Step> Engine::pull(Case& at, Work& work, Displaced displaced) {
     work.due = clock_.monotonic() + config_.settle_max;
     co_return Step::later;
   }
+  if (auto blocker = file_above(at.path)) {
+    if (work_.contains(*blocker)) {
+      work.due = clock_.monotonic() + child_poll;
+      co_return Step::later;
+    }
+    drop(at.path);  // nothing is agreed on about what cannot be here
+    ledger_->park(at.path, blocked_reason);
+    co_return Step::done;
+  }
   if (auto made = make_parents(at.path); !made) co_return std::unexpected(made.error());
   switch (node->kind) {
     case Kind::directory: co_return co_await pull_directory(at, displaced);
@@ -49,6 +59,32 @@ Engine::Async<Step> Engine::pull(Case& at, Work& work, Displaced displaced) {
     co_return Step::again;
   }
   co_return co_await pull_file(at, displaced);
+}
+
+// The store can hold `a` and `a/b`; a tree cannot.
+std::optional<HomePath> Engine::file_above(const HomePath& path) const {
+  for (std::size_t at = path.find('/'); at != std::string::npos; at = path.find('/', at + 1)) {
+    const HomePath above = path.substr(0, at);
+    auto seen = tree_->observe(above);
+    if (!seen || seen->kind == Kind::absent) return std::nullopt;
+    if (seen->kind != Kind::directory) return above;
+  }
+  return std::nullopt;
+}
+
+// What a file had kept from appearing below its name.
+void Engine::unblock(const HomePath& path) {
+  const auto& parked = ledger_->parked();
+  std::vector<HomePath> free;
+  for (auto at = parked.lower_bound(path + "/"); at != parked.end() && is_below(at->first, path);
+       ++at) {
+    if (at->second == blocked_reason) free.push_back(at->first);
+  }
+  for (const auto& each : free) {
+    ledger_->unpark(each);
+    note_remote(each, HomeKind::file, "", 0);
+    note_remote(each, HomeKind::directory, "", 0);
+  }
 }
 
 // The directories above, made where they are missing. Those without an object of their own are

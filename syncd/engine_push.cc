@@ -301,9 +301,7 @@ Engine::Async<Step> Engine::push_keeping_remote(Case& at, Work& work) {
     co_return std::unexpected(removed.error());
   }
   remember_own(*removed);
-  at.fetched_file = false;
-  at.file.reset();
-  if (at.base && static_cast<Kind>(at.base->kind) != Kind::directory) drop(at.path);
+  at.file.reset();  // fetched, and absent now
   note_remote(kept, HomeKind::file, copied->version, copied->sequence);
   co_return Step::again;
 }

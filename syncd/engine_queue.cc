@@ -235,6 +235,7 @@ void Engine::fill_background() {
 }
 
 void Engine::arm_timer() {
+  if (!config_.timers) return;
   auto next = MonotonicTime::max();
   for (std::size_t i = 0; i < lanes; ++i) {
     // A full lane is pumped by the end of one of its own.

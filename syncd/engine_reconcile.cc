@@ -67,6 +67,7 @@ Engine::Async<Step> Engine::attempt(HomePath path, Work& work) {
       break;
     }
     const Action action = plan(at.situation);
+    spdlog::debug("syncd: {}: {}", log_field(path), to_string(action));
     step = co_await act(action, at, work);
   }
   if (step && *step == Step::again) step = fail(ErrorCode::conflict, "{} does not settle", path);
@@ -75,6 +76,7 @@ Engine::Async<Step> Engine::attempt(HomePath path, Work& work) {
     if (!filled) step = std::unexpected(filled.error());
     work.wanted = false;
   }
+  if (!step) spdlog::debug("syncd: {}: {}", log_field(path), log_field(step.error().context));
   if (!step || *step != Step::done) {
     // What was learned of the store is forgotten, so it must be asked again.
     work.remote_file |= at.fetched_file;
@@ -104,6 +106,11 @@ Engine::Async<void> Engine::fetch_remote(Case& at, Work& work) {
   };
   if (is_echo(work.file_version)) work.remote_file = false;
   if (is_echo(work.directory_version)) work.remote_directory = false;
+  // The base knows nothing of what is parked, so neither key may be presumed.
+  if (!at.base && ledger_->parked().contains(at.path)) {
+    work.remote_file |= !at.fetched_file;
+    work.remote_directory |= !at.fetched_directory;
+  }
   for (const auto kind : {HomeKind::file, HomeKind::directory}) {
     const bool file = kind == HomeKind::file;
     bool& flag = file ? work.remote_file : work.remote_directory;
@@ -209,14 +216,24 @@ Node Engine::local_node(const Case& at) const {
   return node;
 }
 
-Node Engine::remote_node(const Case& at) const {
+bool Engine::holds_directory(const Case& at) const {
   const bool base_directory = at.base && static_cast<Kind>(at.base->kind) == Kind::directory;
-  const bool base_file = at.base && !base_directory;
   // An implicit directory has no object whose absence would say anything.
-  const bool directory = at.fetched_directory && !(base_directory && at.base->implicit)
-                             ? at.directory.has_value()
-                             : base_directory || (at.fetched_directory && at.directory);
-  const bool file = at.fetched_file ? at.file.has_value() : base_file;
+  if (base_directory && at.base->implicit) return true;
+  return at.fetched_directory ? at.directory.has_value() : base_directory;
+}
+
+bool Engine::holds_file(const Case& at) const {
+  if (at.fetched_file) return at.file.has_value();
+  return at.base && static_cast<Kind>(at.base->kind) != Kind::directory;
+}
+
+bool Engine::holds_both(const Case& at) const { return holds_directory(at) && holds_file(at); }
+
+Node Engine::remote_node(const Case& at) const {
+  const bool base_file = at.base && static_cast<Kind>(at.base->kind) != Kind::directory;
+  const bool directory = holds_directory(at);
+  const bool file = holds_file(at);
   if (!directory && !file) return {};
   const bool fetched = directory ? at.fetched_directory && at.directory : at.fetched_file;
   if (!fetched) return base_node(at);
@@ -239,6 +256,12 @@ Node Engine::remote_node(const Case& at) const {
     node.content = local_node(at).content;
     return node;
   }
+  // A stub stands for a version, whatever the base has forgotten.
+  if (at.local.stub && at.local.stamp.size == remote.size &&
+      StubOrigin::decode(at.local.stub_value).is_of(row_of(at.path, remote, {}))) {
+    node.content = local_node(at).content;
+    return node;
+  }
   node.content = "etag " + remote.etag + " " + remote.version;
   return node;
 }
@@ -247,7 +270,7 @@ Node Engine::remote_node(const Case& at) const {
 Step Engine::settle(Case& at) {
   const RemoteNode* node = at.fetched();
   if (at.local.kind == Kind::absent) {
-    if (at.base) drop(at.path);
+    drop(at.path);
     return Step::done;
   }
   if (node) {
@@ -265,14 +288,14 @@ Step Engine::settle(Case& at) {
 }
 
 Engine::Async<Step> Engine::act(Action action, Case& at, Work& work) {
-  const bool has_both = at.fetched_file && at.file &&
-                        (at.fetched_directory ? at.directory.has_value()
-                                              : at.base && static_cast<Kind>(at.base->kind) ==
-                                                               Kind::directory);
-  if (has_both && action != Action::push_keeping_remote) {
-    ledger_->park(at.path, "the store holds a file and a directory of this name; the directory is "
-                           "shown, the file stays in the store");
-    co_return Step::done;
+  if (holds_both(at)) {
+    // Only two answers of the store make that certain; then the directory keeps the name.
+    const bool implicit = at.base && at.base->implicit;
+    const bool certain = at.fetched_file && (at.fetched_directory || implicit);
+    if (certain) co_return co_await push_keeping_remote(at, work);
+    work.remote_file |= !at.fetched_file;
+    work.remote_directory |= !at.fetched_directory;
+    co_return Step::again;
   }
   switch (action) {
     case Action::settled:
@@ -298,7 +321,10 @@ void Engine::save(BaseRow row) {
   auto before = ledger_->find(row.path);
   if (before && *before && (*before)->stub && stubs_ > 0) --stubs_;
   if (row.stub) ++stubs_;
+  const bool directory = static_cast<Kind>(row.kind) == Kind::directory;
+  const HomePath path = row.path;
   ledger_->put(std::move(row));
+  if (directory) unblock(path);
 }
 
 void Engine::drop(const HomePath& path) {
@@ -306,6 +332,7 @@ void Engine::drop(const HomePath& path) {
   if (before && *before && (*before)->stub && stubs_ > 0) --stubs_;
   ledger_->erase(path);
   ledger_->unpark(path);
+  unblock(path);
 }
 
 }  // namespace holdfast::syncd

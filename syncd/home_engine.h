@@ -50,6 +50,7 @@ struct HomeConfig {
   std::chrono::milliseconds feed_wait{20'000};    // how long one call waits for a remote change
   std::chrono::milliseconds list_every{5'000};    // where the store has no feed
   std::size_t file_threads = 4;  // 0: file work runs on the strand (the simulator)
+  bool timers = true;            // false: nothing wakes by itself, poke() does (the simulator)
 };
 
 // Told of what the engine itself changed in the tree, so that a mount drops what the kernel caches.
