@@ -8,9 +8,8 @@ import tarfile
 import tempfile
 import time
 
-from harness import free_port, http_get, wait_for
 from rows import Row
-from world import BUCKET, USER, Nginx, cpu_seconds, pin, processes_below
+from world import BUCKET, USER, Nginx, cpu_seconds, free_port, http_get, pin, processes_below, wait_for
 
 FILES = 5000
 

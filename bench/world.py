@@ -11,7 +11,7 @@ import tempfile
 REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 sys.path.insert(0, os.path.join(REPOSITORY, "tests", "e2e", "story"))
 
-from harness import Server, StepFailed, check, free_port, wait_for  # noqa: E402
+from harness import Server, StepFailed, check, free_port, http_get, wait_for  # noqa: E402
 
 USER = "alice"
 BUCKET = "bench"
