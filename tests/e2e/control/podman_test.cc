@@ -129,7 +129,7 @@ class PodmanTest : public testing::RegistryTest {
   std::string name() { return container_name(registry->instance_id(), jupyter_of("alice")); }
   Output inside(const std::string& command) {
     const std::string runtime = find_program("runc").empty() ? "" : "--runtime runc ";
-    return run("podman " + runtime + "exec " + name() + " sh -c '" + command + "'");
+    return run("timeout 60 podman " + runtime + "exec " + name() + " sh -c '" + command + "'");
   }
 
   SystemClock real_clock;
