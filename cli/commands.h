@@ -2,7 +2,7 @@
 // to do in `Invocation::run`; main runs it after the whole command line has been understood.
 #pragma once
 
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
 

@@ -248,7 +248,9 @@ json::value MountProcesses::status() {
     json::object row;
     const MountClient client(cache_of(user) + "/mount.sock");
     if (auto answer = client.call({{"command", "status"}}, std::chrono::seconds(5))) {
-      row = std::move(*answer);
+      if (auto* home = answer->if_contains("home"); home != nullptr && home->is_object()) {
+        row = std::move(home->get_object());
+      }
       row["state"] = "mounted";
     } else {
       const auto report = state(PrincipalName(user));
