@@ -55,8 +55,10 @@ void BucketFs::attach(std::shared_ptr<Channel> channel) {
 
 void BucketFs::detach() { state_->invalidator->stop(); }
 
-void BucketFs::start() {
-  asio::post(strand_, [state = state_] { state->tasks.spawn("access feed", state->follow_access()); });
+asio::awaitable<void> BucketFs::start() {
+  const auto state = state_;
+  co_await state->poll_access();
+  state->tasks.spawn("access feed", state->follow_access());
 }
 
 asio::awaitable<void> BucketFs::stop() {
@@ -212,6 +214,7 @@ Task<std::chrono::milliseconds> BucketFs::State::poll_access() {
   if (stopping) co_return std::chrono::milliseconds(0);
   if (page) {
     epoch = page->epoch;
+    feed_failed = false;
     apply(AccessView(std::move(page->visible)));
     co_return std::chrono::milliseconds(wait.count() == 0 ? 0 : 10);
   }
@@ -221,7 +224,9 @@ Task<std::chrono::milliseconds> BucketFs::State::poll_access() {
     co_return std::chrono::seconds(5);
   }
   if (page.error().code != ErrorCode::not_supported) {
-    SPDLOG_WARN("fusefs: the list of buckets cannot be had: {}", page.error().context);
+    if (!std::exchange(feed_failed, true)) {
+      SPDLOG_WARN("fusefs: the list of buckets cannot be had: {}", page.error().context);
+    }
     co_return std::chrono::seconds(1);
   }
   // Another S3 endpoint: what it lists is what there is; its own policy judges each request.

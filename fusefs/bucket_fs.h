@@ -46,8 +46,8 @@ class BucketFs final : public Filesystem, public std::enable_shared_from_this<Bu
   BucketFs(boost::asio::any_io_executor strand, BucketOptions options, store::ObjectStore& store,
            store::AccessFeed& access, Clock& clock);
 
-  // Follows the access feed from now on.
-  void start();
+  // Asks for the grants once, whatever comes of it, and follows them from then on.
+  boost::asio::awaitable<void> start();
   boost::asio::awaitable<void> stop();
 
   void attach(std::shared_ptr<Channel> channel) override;

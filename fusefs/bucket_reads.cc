@@ -24,8 +24,7 @@ Task<Result<void>> BucketFs::State::confirm(BucketNodePtr node) {
   if (node->staging != nullptr) co_return Result<void>{};
   if (node->size > 0 && cache.find(node->content, 0) == nullptr) {
     const auto blocks = std::min(block_of(node->size - 1), first_window / block_bytes - 1);
-    ask(node, 0, blocks, std::make_shared<int>(0));
-    const auto block = cache.find(node->content, 0);
+    const auto block = ask(node, 0, blocks, std::make_shared<int>(0)).front();
     while (!block->settled()) co_await block->arrived.wait(wake_up);
     if (block->failure) co_return std::unexpected(*block->failure);
     co_return Result<void>{};
@@ -66,13 +65,10 @@ Task<void> BucketFs::State::do_read(Reply reply, std::uint64_t handle, ReadSpan 
 
   std::string out;
   out.reserve(size);
-  read_ahead(*file, first, last);
+  const auto blocks = ask(node, first, last, file->fetching);
+  read_ahead(*file, last);
   for (std::uint64_t index = first; index <= last; ++index) {
-    auto block = cache.find(node->content, index);
-    if (block == nullptr) {  // another reader's blocks took its place
-      ask(node, index, index, file->fetching);
-      block = cache.find(node->content, index);
-    }
+    const auto& block = blocks[index - first];
     while (!block->settled()) co_await block->arrived.wait(wake_up);
     if (block->failure) co_return void(reply.error(view_errno(*block->failure)));
     const std::uint64_t start = index * block_bytes;
@@ -86,42 +82,47 @@ Task<void> BucketFs::State::do_read(Reply reply, std::uint64_t handle, ReadSpan 
   reply.data(std::as_bytes(std::span(out)));
 }
 
-void BucketFs::State::read_ahead(File& file, std::uint64_t first, std::uint64_t last) {
-  const auto& node = file.node;
-  ask(node, first, last, file.fetching);
-  if (file.window == 0) return;
-  const std::uint64_t end = std::min(last + file.window / block_bytes, block_of(node->size - 1));
+// Keeps at least half a window ahead of the reader, in requests of a good size.
+void BucketFs::State::read_ahead(File& file, std::uint64_t last) {
+  const std::uint64_t window = file.window / block_bytes;
+  if (window == 0 || file.ahead > last + window / 2) return;
+  const std::uint64_t end = std::min(last + window, block_of(file.node->size - 1));
   std::uint64_t at = std::max(last + 1, file.ahead);
   while (at <= end && *file.fetching < parallel_requests) {
     const std::uint64_t until = std::min(at + blocks_a_request - 1, end);
-    ask(node, at, until, file.fetching);
+    ask(file.node, at, until, file.fetching);
     at = until + 1;
   }
   file.ahead = std::max(file.ahead, at);
 }
 
-// Fetches the blocks from first to last that are not here yet, a request for each gapless run.
-void BucketFs::State::ask(const BucketNodePtr& node, std::uint64_t first, std::uint64_t last,
-                          const std::shared_ptr<int>& fetching) {
+// The blocks from first to last; those that are not here yet are fetched, a request for each gapless
+// run. A fetch may fail before this returns: the blocks say so.
+std::vector<BlockPtr> BucketFs::State::ask(const BucketNodePtr& node, std::uint64_t first,
+                                           std::uint64_t last,
+                                           const std::shared_ptr<int>& fetching) {
+  std::vector<BlockPtr> all;
   for (std::uint64_t index = first; index <= last;) {
-    if (cache.find(node->content, index) != nullptr) {
+    if (auto block = cache.find(node->content, index); block != nullptr) {
+      all.push_back(std::move(block));
       ++index;
       continue;
     }
     const std::uint64_t start = index;
-    std::vector<BlockPtr> blocks;
-    while (index <= last && blocks.size() < blocks_a_request &&
+    std::vector<BlockPtr> missing;
+    while (index <= last && missing.size() < blocks_a_request &&
            cache.find(node->content, index) == nullptr) {
-      blocks.push_back(cache.add(node->content, index));
+      missing.push_back(cache.add(node->content, index));
       ++index;
     }
-    const auto waiting = blocks;
+    all.insert(all.end(), missing.begin(), missing.end());
     ++*fetching;
-    if (tasks.spawn("fetch", fetch(node, start, std::move(blocks), fetching))) continue;
-    for (const auto& block : waiting) {
+    if (tasks.spawn("fetch", fetch(node, start, missing, fetching))) continue;
+    for (const auto& block : missing) {
       block->failure = Error{ErrorCode::cancelled, "the mount ends"};
     }
   }
+  return all;
 }
 
 Task<void> BucketFs::State::fetch(BucketNodePtr node, std::uint64_t first,

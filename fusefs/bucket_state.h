@@ -93,9 +93,9 @@ struct BucketFs::State : std::enable_shared_from_this<BucketFs::State> {
   // --- bucket_reads.cc: blocks.
   Task<void> do_read(Reply reply, std::uint64_t handle, ReadSpan span);
   Task<Result<void>> confirm(BucketNodePtr node);  // the store still has this version
-  void read_ahead(File& file, std::uint64_t first, std::uint64_t last);
-  void ask(const BucketNodePtr& node, std::uint64_t first, std::uint64_t last,
-           const std::shared_ptr<int>& fetching);
+  void read_ahead(File& file, std::uint64_t last);
+  std::vector<BlockPtr> ask(const BucketNodePtr& node, std::uint64_t first, std::uint64_t last,
+                            const std::shared_ptr<int>& fetching);
   Task<void> fetch(BucketNodePtr node, std::uint64_t first, std::vector<BlockPtr> blocks,
                    std::shared_ptr<int> fetching);
 
@@ -119,6 +119,7 @@ struct BucketFs::State : std::enable_shared_from_this<BucketFs::State> {
 
   AccessView view;
   bool view_known = false;
+  bool feed_failed = false;  // and that was logged
   std::uint64_t epoch = 0;
   BucketNodes nodes;
   BlockCache cache;

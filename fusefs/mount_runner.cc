@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -192,11 +191,11 @@ Result<void> Mount::start_buckets() {
   BucketOptions wanted{.staging = below("staging"), .uid = options_.uid, .gid = options_.gid};
   bucket_files_ = std::make_shared<BucketFs>(bucket_lane_.executor(), std::move(wanted),
                                              *bucket_store_, *bucket_store_, clock_);
+  bucket_lane_.wait(bucket_files_->start());
   auto mounted = Session::mount({.mount_point = options_.buckets, .name = "holdfast-buckets"},
                                 bucket_files_, [] {});
   if (!mounted) return std::unexpected(mounted.error());
   bucket_session_ = std::move(*mounted);
-  bucket_files_->start();
   return {};
 }
 
@@ -246,11 +245,9 @@ asio::awaitable<json::object> Mount::drain(json::object line) {
 
 // Uploads first while people may still look; then the mounts go, then what they wrote last goes up.
 void Mount::stop() {
+  bool reachable = true;
   if (engine_) {
-    if (auto drained = home_lane_.wait(engine_->drain(options_.drain_limit)); !drained) {
-      SPDLOG_WARN("fusefs: {} changes wait for the next start: {}", engine_->status().dirty,
-                  drained.error().context);
-    }
+    reachable = home_lane_.wait(engine_->drain(options_.drain_limit)).has_value();
   }
   for (auto* session : {&home_session_, &bucket_session_}) {
     if (*session != nullptr && !(*session)->unmount(options_.busy_limit)) {
@@ -259,10 +256,12 @@ void Mount::stop() {
   }
   if (bucket_files_) bucket_lane_.wait(bucket_files_->stop());
   if (engine_) {
-    (void)home_lane_.wait(engine_->drain(milliseconds(1000)));
+    constexpr milliseconds last_words(2000);
+    if (reachable) (void)home_lane_.wait(engine_->drain(last_words));
     home_lane_.wait(engine_->stop());
     if (const auto left = engine_->status().dirty; left > 0) {
-      SPDLOG_WARN("fusefs: {} changes are kept here and go up at the next start", left);
+      SPDLOG_WARN("fusefs: {} changes are kept in {} and go up at the next start", left,
+                  options_.cache);
     }
   }
   bridge_.set_files(nullptr);

@@ -159,8 +159,10 @@ void abort_connection(unsigned device_number) {
 }  // namespace
 
 bool is_dead_mount(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) != 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+  struct statx status {};
+  // Forced: the kernel may still know a dead mount's attributes by heart.
+  return ::statx(AT_FDCWD, path.c_str(), AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &status) != 0 &&
+         (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 Session::Core::~Core() {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -136,6 +137,18 @@ TEST(HomeChangesFromOutside, LeaveAWorkingDirectoryStanding) {
   std::filesystem::current_path(before);
 }
 
+TEST(HomeEventsOrder, AWriterIsAnnouncedUnderItsNewNameAfterARename) {
+  HomeMount mount;
+  std::filesystem::create_directory(mount.at("d"));
+  const int fd = ::open(mount.at("d/f").c_str(), O_CREAT | O_WRONLY, 0644);
+  mount.engine.take_events();
+  ASSERT_EQ(::rename(mount.at("d").c_str(), mount.at("e").c_str()), 0);
+  EXPECT_THAT(mount.engine.take_events(),
+              ::testing::ElementsAre("renamed d -> e", "open e/f", "close d/f"));
+  ::close(fd);
+  EXPECT_TRUE(mount.engine.wait_for("close e/f"));
+}
+
 TEST(HomeEventsOrder, AWriteIsAnnouncedBeforeAndToldAfter) {
   HomeMount mount;
   write_text(mount.at("f"), "x");
@@ -159,12 +172,32 @@ TEST(HomeFsync, CanMeanUploaded) {
   ::close(fd);
 }
 
-TEST(HomeMounting, RefusesABusyMountPointAndReplacesADeadOne) {
+TEST(HomeMounting, RefusesABusyMountPoint) {
   HomeMount mount;
   auto again = Session::mount({.mount_point = mount.home}, mount.files, [] {});
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code, ErrorCode::conflict);
   EXPECT_THAT(again.error().context, ::testing::HasSubstr("mounted there already"));
+}
+
+TEST(HomeMounting, ReplacesAMountWhoseServerIsGone) {
+  HomeMount mount;
+  write_text(mount.in_tree("f"), "here");
+  const std::string point = mount.directory + "/second";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    auto files = HomeFs::open({.tree = mount.tree}, mount.engine);
+    auto session = Session::mount({.mount_point = point}, *files, [] {});
+    ::_exit(session ? 0 : 1);
+  }
+  int outcome = 0;
+  ::waitpid(child, &outcome, 0);
+  ASSERT_EQ(outcome, 0);
+  ASSERT_TRUE(is_dead_mount(point));
+  auto files = HomeFs::open({.tree = mount.tree}, mount.engine);
+  auto session = Session::mount({.mount_point = point}, *files, [] {});
+  ASSERT_TRUE(session) << session.error().context;
+  EXPECT_EQ(read_text(point + "/f"), "here");
 }
 
 TEST(HomeMounting, GivesWayWhenItIsStillInUse) {
