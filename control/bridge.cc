@@ -68,6 +68,20 @@ Result<BridgeAddress> first_host_of(const std::string& subnet) {
   return BridgeAddress{text, bits};
 }
 
+Result<AddressRange> container_range_of(const std::string& subnet) {
+  const auto host = first_host_of(subnet);
+  if (!host) return std::unexpected(host.error());
+  in_addr first{};
+  inet_pton(AF_INET, host->address.c_str(), &first);
+  const std::uint32_t hosts = (1u << (32 - host->prefix_bits)) - 2;
+  const auto text = [&first](std::uint32_t above) {
+    const in_addr address{.s_addr = htonl(ntohl(first.s_addr) + above)};
+    char out[INET_ADDRSTRLEN] = {};
+    return std::string(inet_ntop(AF_INET, &address, out, sizeof out));
+  };
+  return AddressRange{text(1), text(hosts - 1)};
+}
+
 Result<void> ensure_bridge(const std::string& name, const BridgeAddress& address) {
   auto socket = control_socket();
   if (!socket) return std::unexpected(socket.error());

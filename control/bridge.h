@@ -13,8 +13,13 @@ struct BridgeAddress {
   unsigned prefix_bits = 24;
 };
 
-// "10.89.0.0/24" → its first host address.
+// "10.89.0.0/24" → its first host address, which is the bridge's own.
 Result<BridgeAddress> first_host_of(const std::string& subnet);
+// What is left for containers: "10.89.0.2" to "10.89.0.254".
+struct AddressRange {
+  std::string first, last;
+};
+Result<AddressRange> container_range_of(const std::string& subnet);
 
 // Makes the bridge where it is missing, gives it the address, sets it up. Idempotent.
 Result<void> ensure_bridge(const std::string& name, const BridgeAddress& address);

@@ -271,9 +271,24 @@ class PodmanDriver final : public EngineDriver {
     auto answer = co_await send({.path = "/libpod/networks/" + name + "/json"});
     if (!answer) co_return std::unexpected(answer.error());
     if (answer->good()) co_return read_subnet(answer->body);
+    auto subnet = co_await make_network(kind, std::nullopt);
+    if (!subnet || kind == ToolTemplate::Network::open) co_return subnet;
+    // An internal network has no gateway for the engine, so it would give the bridge's own address
+    // to the first container. Which subnets are free only the engine knows: it chooses one, then the
+    // network is made again with that address left out.
+    auto range = container_range_of(*subnet);
+    if (!range) co_return std::unexpected(range.error());
+    auto gone = co_await expect({"DELETE", "/libpod/networks/" + name}, "make the tools' network");
+    if (!gone) co_return std::unexpected(gone.error());
+    co_return co_await make_network(kind, Leases{*subnet, range->first, range->last});
+  }
+
+  asio::awaitable<Result<std::string>> make_network(ToolTemplate::Network kind,
+                                                    std::optional<Leases> leases) {
     const auto interface = kind == ToolTemplate::Network::open ? bridge() + "o" : bridge();
-    auto made = co_await expect({"POST", "/libpod/networks/create",
-                                 network_body(name, interface, options_.instance_id, kind)},
+    const auto body =
+        network_body(network(kind), interface, options_.instance_id, kind, leases);
+    auto made = co_await expect({"POST", "/libpod/networks/create", body},
                                 "make the tools' network");
     if (!made) co_return std::unexpected(made.error());
     co_return read_subnet(made->body);

@@ -156,15 +156,21 @@ std::string create_body(const ContainerSpec& spec, const CreateInputs& in) {
 }
 
 std::string network_body(const std::string& name, const std::string& bridge,
-                         const std::string& instance_id, ToolTemplate::Network kind) {
-  return json::serialize(
-      json::object{{"name", name},
-                   {"driver", "bridge"},
-                   {"network_interface", bridge},
-                   {"internal", kind == ToolTemplate::Network::gateway_only},
-                   {"dns_enabled", false},
-                   {"labels", json::object{{"io.holdfast.managed-by", "holdfast"},
-                                           {key(label_instance), instance_id}}}});
+                         const std::string& instance_id, ToolTemplate::Network kind,
+                         const std::optional<Leases>& leases) {
+  json::object body{{"name", name},
+                    {"driver", "bridge"},
+                    {"network_interface", bridge},
+                    {"internal", kind == ToolTemplate::Network::gateway_only},
+                    {"dns_enabled", false},
+                    {"labels", json::object{{"io.holdfast.managed-by", "holdfast"},
+                                            {key(label_instance), instance_id}}}};
+  if (leases) {
+    body["subnets"] = json::array{json::object{
+        {"subnet", leases->subnet},
+        {"lease_range", json::object{{"start_ip", leases->first}, {"end_ip", leases->last}}}}};
+  }
+  return json::serialize(body);
 }
 
 Result<std::vector<std::string>> read_names(std::string_view body) {

@@ -21,9 +21,14 @@ struct CreateInputs {
 };
 // SpecGenerator of POST /libpod/containers/create.
 std::string create_body(const ContainerSpec& spec, const CreateInputs& inputs);
-// Network of POST /libpod/networks/create.
+// Network of POST /libpod/networks/create. `leases` narrows what addresses containers get; without
+// it the engine chooses a free subnet itself.
+struct Leases {
+  std::string subnet, first, last;
+};
 std::string network_body(const std::string& name, const std::string& bridge,
-                         const std::string& instance_id, ToolTemplate::Network kind);
+                         const std::string& instance_id, ToolTemplate::Network kind,
+                         const std::optional<Leases>& leases);
 
 // GET /libpod/containers/json: the names.
 Result<std::vector<std::string>> read_names(std::string_view body);
