@@ -149,14 +149,14 @@ def get(world):
     before = os.sched_getaffinity(world.server.process.pid)
     try:
         pin(server + peer, ours)
-        return [get_row(world, nginx, server, peer, loader, *size)
+        return [get_row(world, nginx, server, peer, loader, loader != ours, *size)
                 for size in (("4 KiB", 4096, 1000, 0.5), ("1 MiB", 1 << 20, 32, 0.9))]
     finally:
         pin(server, before)
         nginx.stop()
 
 
-def get_row(world, nginx, server, peer, loader, title, size, keys, aim):
+def get_row(world, nginx, server, peer, loader, apart, title, size, keys, aim):
     body = os.path.join(world.scratch, f"get-{size}.bin")
     with open(body, "wb") as file:
         file.write(os.urandom(size))
@@ -174,7 +174,8 @@ def get_row(world, nginx, server, peer, loader, title, size, keys, aim):
         begun, used = time.monotonic(), cpu_seconds(pids)
         answer = world.program("holdfast_bench_s3_load", "--port", port, "--method", "GET", "--body", body,
                                "--path", path, "--keys", keys, "--connections", 32, "--threads", len(loader),
-                               "--warm-up", warm_up, "--seconds", world.seconds, cores=loader, keys=keys_of_user)
+                               "--warm-up", warm_up, "--seconds", world.seconds, *(["--spin"] if apart else []),
+                               cores=loader, keys=keys_of_user)
         seconds = time.monotonic() - begun
         used = cpu_seconds(pids) - used
         busy[name].append((used / seconds, 1e6 * used / (answer["requests_s"] * (world.seconds + warm_up))))

@@ -156,11 +156,12 @@ class World:
 
     def mounted_home(self):
         """The home's path; mounted by starting a tool, which is what mounts it. The mount stays."""
-        state = self.server.status_of_home(USER)
-        if not state or state["state"] != "mounted":
+        def mounted():
+            return (self.server.status_of_home(USER) or {}).get("state") == "mounted"
+        if not mounted():
             admin = self.admin()
             admin.call("POST", "tools/jupyter/start", {"user": USER})
-            wait_for("the tool that mounts the home", lambda: self.tool_state(admin, "jupyter") == "ready", 120)
+            wait_for("the home to be mounted", mounted, 60)
             admin.call("POST", "tools/jupyter/stop", {"user": USER})
             wait_for("the tool to stop", lambda: self.tool_state(admin, "jupyter") == "stopped", 60)
         home = self.server.home(USER)
