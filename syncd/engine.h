@@ -52,7 +52,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void note_remote(const HomePath& path, HomeKind kind, const std::string& version,
                    std::uint64_t sequence);
   void decide_parked(const HomePath& path, ParkedDecision decision);
-  void rescan(const HomePath& directory);
+  void rescan(const HomePath& directory, ScanMode mode);
   void pump();  // starts what is due; called whenever something may have become so
 
  private:
@@ -112,6 +112,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Async<Step> pull_file(Case& at, Displaced displaced);
   Async<Step> pull_symlink(Case& at, Displaced displaced);
   Async<Step> pull_directory(Case& at, Displaced displaced);
+  Async<Step> clear_directory(Case& at, Work& work);
   Async<Step> pull_metadata(Case& at, Work& work);
   Async<Step> pull_removal(Case& at, Work& work);
   Async<Step> follow_move(Case& at, Work& work);

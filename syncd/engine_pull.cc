@@ -48,17 +48,26 @@ Engine::Async<Step> Engine::pull(Case& at, Work& work, Displaced displaced) {
     co_return Step::done;
   }
   if (auto made = make_parents(at.path); !made) co_return std::unexpected(made.error());
-  switch (node->kind) {
-    case Kind::directory: co_return co_await pull_directory(at, displaced);
-    case Kind::symlink: co_return co_await pull_symlink(at, displaced);
-    default: break;
-  }
-  if (at.local.kind == Kind::directory) {
-    auto removed = tree_->remove_directory(at.path);
-    if (!removed) co_return std::unexpected(removed.error());
-    co_return Step::again;
-  }
+  if (node->kind == Kind::directory) co_return co_await pull_directory(at, displaced);
+  if (at.local.kind == Kind::directory) co_return co_await clear_directory(at, work);
+  if (node->kind == Kind::symlink) co_return co_await pull_symlink(at, displaced);
   co_return co_await pull_file(at, displaced);
+}
+
+// A directory became a file in the store. Where something in the directory survives, it keeps the
+// name after all.
+Engine::Async<Step> Engine::clear_directory(Case& at, Work& work) {
+  auto removed = tree_->remove_directory(at.path);
+  if (removed || moved_underneath(removed.error())) co_return Step::again;
+  if (removed.error().code != ErrorCode::bucket_not_empty) {
+    co_return std::unexpected(removed.error());
+  }
+  if (has_work_below(at.path)) {
+    work.due = clock_.monotonic() + child_poll;
+    co_return Step::later;
+  }
+  drop(at.path);
+  co_return co_await push_keeping_remote(at, work);
 }
 
 // The store can hold `a` and `a/b`; a tree cannot.
@@ -114,6 +123,8 @@ Result<void> Engine::make_parents(const HomePath& path) {
       implicit.mtime_ns = made->stamp.mtime_ns;
       stamp_row(implicit, *made);
       save(std::move(implicit));
+      // A file of this name waits in the store for the name to become free.
+      if (ledger_->parked().contains(directory)) note_remote(directory, HomeKind::file, "", 0);
     }
     if (observer_) observer_->entry_changed(directory);
   }
@@ -185,11 +196,6 @@ Engine::Async<Step> Engine::pull_symlink(Case& at, Displaced displaced) {
   if (target->empty() || target->find('\0') != std::string::npos) {
     ledger_->park(at.path, "the store's symlink has no usable target");
     co_return Step::done;
-  }
-  if (at.local.kind == Kind::directory) {
-    auto removed = tree_->remove_directory(at.path);
-    if (!removed) co_return std::unexpected(removed.error());
-    co_return Step::again;
   }
   auto file = tree_->make_symlink(*target, looks_of(node));
   if (!file) co_return std::unexpected(file.error());
@@ -337,7 +343,9 @@ Engine::Async<Step> Engine::pull_removal(Case& at, Work& work) {
 Engine::Async<Step> Engine::follow_move(Case& at, Work& work) {
   const HomePath target = std::exchange(work.moved_to, {});
   const auto busy = work_.find(target);
-  if (busy != work_.end() && busy->second.local) {
+  auto seen = tree_->observe(target);
+  const bool there = seen && seen->kind != Kind::absent;
+  if (there && busy != work_.end() && busy->second.local) {
     work.moved_to = target;
     work.due = clock_.monotonic() + child_poll;
     co_return Step::later;

@@ -246,7 +246,10 @@ Engine::Async<Step> Engine::push_removal(Case& at, Work& work) {
   // What moved away is copied from here first.
   if (!work.moved_to.empty()) {
     const auto target = work_.find(work.moved_to);
-    if (target != work_.end() && target->second.local && target->second.moved_from == at.path) {
+    auto seen = tree_->observe(work.moved_to);
+    const bool there = seen && seen->kind != Kind::absent;  // else it has moved on
+    if (there && target != work_.end() && target->second.local &&
+        target->second.moved_from == at.path) {
       work.due = clock_.monotonic() + move_poll;
       co_return Step::later;
     }

@@ -122,6 +122,9 @@ void Engine::note_rename(const HomePath& from, const HomePath& to) {
     moved.insert(at->first);
   }
   moved.insert(from);
+  // Something below may have been handled between the rename and this word of it, and found gone.
+  auto arrived = tree_->observe(to);
+  if (arrived && arrived->kind == Kind::directory) rescan(to, ScanMode::appeared);
   // What the rename replaced, so that a directory's former children are looked at.
   if (auto replaced = ledger_->below(to)) {
     for (const auto& path : *replaced) note_local(path);

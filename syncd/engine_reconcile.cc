@@ -106,8 +106,8 @@ Engine::Async<void> Engine::fetch_remote(Case& at, Work& work) {
   };
   if (is_echo(work.file_version)) work.remote_file = false;
   if (is_echo(work.directory_version)) work.remote_directory = false;
-  // The base knows nothing of what is parked, so neither key may be presumed.
-  if (!at.base && ledger_->parked().contains(at.path)) {
+  // What is parked is not as the base says, so neither key may be presumed.
+  if (ledger_->parked().contains(at.path)) {
     work.remote_file |= !at.fetched_file;
     work.remote_directory |= !at.fetched_directory;
   }
@@ -295,6 +295,8 @@ Engine::Async<Step> Engine::act(Action action, Case& at, Work& work) {
     if (certain) co_return co_await push_keeping_remote(at, work);
     work.remote_file |= !at.fetched_file;
     work.remote_directory |= !at.fetched_directory;
+    work.file_version.clear();  // asked whatever the notes say
+    work.directory_version.clear();
     co_return Step::again;
   }
   switch (action) {

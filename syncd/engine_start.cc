@@ -232,6 +232,7 @@ Engine::Async<void> Engine::scan_tree(HomePath directory, ScanMode mode) {
 }
 
 void Engine::conclude_scan(ScanFindings found, ScanMode mode) {
+  if (mode == ScanMode::appeared) found.missing.clear();
   // A missing file whose inode turned up under a new name was renamed.
   std::map<HomePath, HomePath> moves;
   for (const auto& row : found.missing) {
@@ -260,13 +261,14 @@ void Engine::conclude_scan(ScanFindings found, ScanMode mode) {
   publish();
 }
 
-void Engine::rescan(const HomePath& directory) {
+void Engine::rescan(const HomePath& directory, ScanMode mode) {
   if (stopping_ || !ledger_) return;
-  const auto task = [](std::shared_ptr<Engine> self, HomePath below) -> asio::awaitable<void> {
-    auto done = co_await self->scan_tree(below, ScanMode::rescan);
+  const auto task = [](std::shared_ptr<Engine> self, HomePath below,
+                       ScanMode how) -> asio::awaitable<void> {
+    auto done = co_await self->scan_tree(below, how);
     if (!done) spdlog::warn("syncd: rescan: {}", done.error().context);
   };
-  tasks_.spawn("rescan", task(shared_from_this(), directory));
+  tasks_.spawn("rescan", task(shared_from_this(), directory, mode));
 }
 
 void Engine::decide_parked(const HomePath& path, ParkedDecision decision) {

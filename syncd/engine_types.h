@@ -33,7 +33,8 @@ enum class Step : std::uint8_t {
 
 // What the displaced file must be for a replacement to be silent.
 enum class Displaced : std::uint8_t { as_observed, keep_always };
-enum class ScanMode : std::uint8_t { start, rescan };
+// Of a scan that only seeks what appeared, absence is no finding.
+enum class ScanMode : std::uint8_t { start, rescan, appeared };
 
 // A path with something to do.
 struct Work {

@@ -61,7 +61,7 @@ void HomeEngine::decide_parked(HomePath path, ParkedDecision decision) {
 
 void HomeEngine::rescan(HomePath directory) {
   engine_->post([engine = engine_.get(), directory = std::move(directory)] {
-    engine->rescan(directory);
+    engine->rescan(directory, ScanMode::rescan);
   });
 }
 
