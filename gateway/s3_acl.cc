@@ -22,8 +22,9 @@ std::string private_acl() {
   xml.close();
   xml.open("AccessControlList");
   xml.open("Grant");
-  xml.raw("<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "
-          "xsi:type=\"CanonicalUser\">");
+  xml.raw(
+      "<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "
+      "xsi:type=\"CanonicalUser\">");
   xml.element("ID", store_owner().id);
   xml.element("DisplayName", store_owner().display_name);
   xml.raw("</Grantee>");

@@ -116,9 +116,14 @@ s3::ApiResult<void> check_write_headers(const S3Call& call) {
       return s3::refuse(ApiError::not_implemented);
     }
   }
-  constexpr std::array<std::string_view, 8> classes = {
-      "", "STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "REDUCED_REDUNDANCY",
-      "GLACIER_IR", "EXPRESS_ONEZONE"};
+  constexpr std::array<std::string_view, 8> classes = {"",
+                                                       "STANDARD",
+                                                       "STANDARD_IA",
+                                                       "ONEZONE_IA",
+                                                       "INTELLIGENT_TIERING",
+                                                       "REDUCED_REDUNDANCY",
+                                                       "GLACIER_IR",
+                                                       "EXPRESS_ONEZONE"};
   if (std::ranges::find(classes, call.header("x-amz-storage-class")) == classes.end()) {
     return s3::refuse(ApiError::invalid_storage_class);
   }
@@ -127,9 +132,12 @@ s3::ApiResult<void> check_write_headers(const S3Call& call) {
 
 std::string_view to_string(store::Retention::Mode mode) {
   switch (mode) {
-    case store::Retention::Mode::governance: return "GOVERNANCE";
-    case store::Retention::Mode::compliance: return "COMPLIANCE";
-    case store::Retention::Mode::none: break;
+    case store::Retention::Mode::governance:
+      return "GOVERNANCE";
+    case store::Retention::Mode::compliance:
+      return "COMPLIANCE";
+    case store::Retention::Mode::none:
+      break;
   }
   return "";
 }
@@ -214,8 +222,8 @@ void add_object_headers(net::Headers& headers, const store::ObjectInfo& info) {
   headers.add("Last-Modified", to_http_date(info.modified));
   headers.add("ETag", s3::quote_etag(info.etag.value));
   headers.add("Accept-Ranges", "bytes");
-  headers.add("Content-Type", attributes.content_type.empty() ? "binary/octet-stream"
-                                                              : attributes.content_type);
+  headers.add("Content-Type",
+              attributes.content_type.empty() ? "binary/octet-stream" : attributes.content_type);
   add_if(headers, "Cache-Control", attributes.cache_control);
   add_if(headers, "Content-Disposition", attributes.content_disposition);
   add_if(headers, "Content-Encoding", attributes.content_encoding);

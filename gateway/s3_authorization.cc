@@ -75,8 +75,10 @@ s3::ApiResult<std::vector<Need>> needs_of(const S3Call& call) {
     case Operation::access_feed:
       return needs;  // answer only what the principal can see anyway
     case Operation::delete_objects:
-    case Operation::post_form:
       return needs;  // judged for each key, once the body tells it
+    case Operation::post_form:
+      if (!call.key().empty()) add(Action::write_object);  // known once the form was read
+      return needs;
     default:
       add(action_of(call.operation, versioned));
   }
@@ -98,7 +100,8 @@ s3::ApiResult<std::vector<Need>> needs_of(const S3Call& call) {
   }
   if (is_true(call.header("x-amz-bypass-governance-retention"))) add(Action::bypass_governance);
   if (call.operation == Operation::copy_object || call.operation == Operation::copy_part) {
-    if (!call.source) return s3::refuse(s3::ApiError::invalid_argument, "The copy source is missing.");
+    if (!call.source)
+      return s3::refuse(s3::ApiError::invalid_argument, "The copy source is missing.");
     const Action action = call.source->version ? Action::read_version : Action::read_object;
     needs.push_back({action, BucketName(call.source->bucket), call.source->key});
   }
@@ -111,8 +114,8 @@ s3::ApiResult<void> judge(const S3Call& call, const std::vector<Need>& needs) {
     auto decision =
         decide(*call.identity.policy, call.identity.key, call.identity.principal, need, now);
     // A drop grant may list its holder's own uploads only; the store does not know whose they are.
-    const bool blind = decision.level == control::Level::drop &&
-                       need.action == control::Action::list_uploads;
+    const bool blind =
+        decision.level == control::Level::drop && need.action == control::Action::list_uploads;
     if (decision.allowed && !blind) continue;
     deny(call, need, std::move(decision.reason));
     return s3::refuse(s3::ApiError::access_denied);

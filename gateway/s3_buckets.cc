@@ -40,8 +40,7 @@ S3Answer create_bucket(S3Call& call) {
   if (!location) co_return std::unexpected(std::move(location.error()));
   // Any region's name is taken for ours: there is one place, and clients come with their own word.
   if (location->size() > 64) co_return s3::refuse(ApiError::invalid_location_constraint);
-  const bool lock =
-      s3::equal_ascii_case(call.header("x-amz-bucket-object-lock-enabled"), "true");
+  const bool lock = s3::equal_ascii_case(call.header("x-amz-bucket-object-lock-enabled"), "true");
   auto done = co_await call.store().create_bucket(call.bucket(), lock);
   call.backend.lock_defaults.forget(call.bucket());
   if (!done) {

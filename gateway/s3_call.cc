@@ -50,23 +50,34 @@ std::unexpected<s3::ApiFailure> refuse_with(const Error& error) {
 
 s3::Algorithm to_api(store::ChecksumAlgorithm algorithm) {
   switch (algorithm) {
-    case store::ChecksumAlgorithm::crc32: return s3::Algorithm::crc32;
-    case store::ChecksumAlgorithm::crc32c: return s3::Algorithm::crc32c;
-    case store::ChecksumAlgorithm::crc64nvme: return s3::Algorithm::crc64nvme;
-    case store::ChecksumAlgorithm::sha1: return s3::Algorithm::sha1;
-    case store::ChecksumAlgorithm::sha256: return s3::Algorithm::sha256;
+    case store::ChecksumAlgorithm::crc32:
+      return s3::Algorithm::crc32;
+    case store::ChecksumAlgorithm::crc32c:
+      return s3::Algorithm::crc32c;
+    case store::ChecksumAlgorithm::crc64nvme:
+      return s3::Algorithm::crc64nvme;
+    case store::ChecksumAlgorithm::sha1:
+      return s3::Algorithm::sha1;
+    case store::ChecksumAlgorithm::sha256:
+      return s3::Algorithm::sha256;
   }
   return s3::Algorithm::sha256;
 }
 
 std::optional<store::ChecksumAlgorithm> to_store(s3::Algorithm algorithm) {
   switch (algorithm) {
-    case s3::Algorithm::crc32: return store::ChecksumAlgorithm::crc32;
-    case s3::Algorithm::crc32c: return store::ChecksumAlgorithm::crc32c;
-    case s3::Algorithm::crc64nvme: return store::ChecksumAlgorithm::crc64nvme;
-    case s3::Algorithm::sha1: return store::ChecksumAlgorithm::sha1;
-    case s3::Algorithm::sha256: return store::ChecksumAlgorithm::sha256;
-    default: return std::nullopt;
+    case s3::Algorithm::crc32:
+      return store::ChecksumAlgorithm::crc32;
+    case s3::Algorithm::crc32c:
+      return store::ChecksumAlgorithm::crc32c;
+    case s3::Algorithm::crc64nvme:
+      return store::ChecksumAlgorithm::crc64nvme;
+    case s3::Algorithm::sha1:
+      return store::ChecksumAlgorithm::sha1;
+    case s3::Algorithm::sha256:
+      return store::ChecksumAlgorithm::sha256;
+    default:
+      return std::nullopt;
   }
 }
 

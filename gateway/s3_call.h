@@ -8,7 +8,6 @@
 #include <string_view>
 
 #include "base/body.h"
-#include "base/random.h"
 #include "control/policy.h"
 #include "gateway/audit_sink.h"
 #include "gateway/s3_authentication.h"
@@ -28,7 +27,6 @@ struct S3Backend {
   control::PolicySource& policies;
   AuditSink& audit;
   const Clock& clock;
-  Random& random;
   const S3ServiceOptions& options;
   S3Counters& counters;
   Authenticator& authenticator;

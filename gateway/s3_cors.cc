@@ -53,8 +53,7 @@ s3::ApiResult<CorsRule> parse_rule(const s3::XmlNode& node) {
   if (rule.origins.empty() || rule.methods.empty()) return s3::refuse(ApiError::malformed_xml);
   for (const std::string& method : rule.methods) {
     if (std::ranges::find(known_methods, method) == known_methods.end()) {
-      return s3::refuse(ApiError::invalid_request,
-                        "Found unsupported HTTP method in CORS config.");
+      return s3::refuse(ApiError::invalid_request, "Found unsupported HTTP method in CORS config.");
     }
   }
   for (const auto* patterns : {&rule.origins, &rule.headers}) {
@@ -89,10 +88,20 @@ CorsRule console_rule(std::vector<std::string> origins) {
   rule.origins = std::move(origins);
   rule.methods.assign(known_methods.begin(), known_methods.end());
   rule.headers = {"*"};
-  rule.expose = {"ETag", "Location", "Content-Range", "Content-Length", "Last-Modified",
-                 "x-amz-request-id", "x-amz-version-id", "x-amz-delete-marker",
-                 "x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-crc64nvme",
-                 "x-amz-checksum-sha1", "x-amz-checksum-sha256", "x-amz-meta-mtime"};
+  rule.expose = {"ETag",
+                 "Location",
+                 "Content-Range",
+                 "Content-Length",
+                 "Last-Modified",
+                 "x-amz-request-id",
+                 "x-amz-version-id",
+                 "x-amz-delete-marker",
+                 "x-amz-checksum-crc32",
+                 "x-amz-checksum-crc32c",
+                 "x-amz-checksum-crc64nvme",
+                 "x-amz-checksum-sha1",
+                 "x-amz-checksum-sha256",
+                 "x-amz-meta-mtime"};
   rule.max_age_seconds = 600;
   return rule;
 }

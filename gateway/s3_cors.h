@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "s3/error.h"
 #include "net/http_message.h"
+#include "s3/error.h"
 
 namespace holdfast::gateway {
 

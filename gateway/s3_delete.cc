@@ -119,8 +119,8 @@ S3Answer delete_objects(S3Call& call) {
       if (!results[i] && results[i].error().code == ErrorCode::no_such_bucket) {
         co_return s3::refuse(ApiError::no_such_bucket);
       }
-      answers[places[i]] = results[i] ? deleted(entry, *results[i])
-                                      : failed(entry, to_failure(results[i].error()));
+      answers[places[i]] =
+          results[i] ? deleted(entry, *results[i]) : failed(entry, to_failure(results[i].error()));
     }
   }
   co_return xml_reply(s3::write_delete_result(answers, document->quiet));

@@ -99,8 +99,10 @@ s3::ApiResult<void> check_lock(std::string_view text) {
 
 s3::ApiResult<void> check_text(const DocumentKind& kind, std::string_view text) {
   switch (kind.kind) {
-    case BucketDocument::policy: return check_policy(text);
-    case BucketDocument::object_lock: return check_lock(text);
+    case BucketDocument::policy:
+      return check_policy(text);
+    case BucketDocument::object_lock:
+      return check_lock(text);
     case BucketDocument::cors: {
       auto rules = parse_cors(text);
       if (!rules) return std::unexpected(std::move(rules.error()));
@@ -114,7 +116,8 @@ s3::ApiResult<void> check_text(const DocumentKind& kind, std::string_view text) 
     case BucketDocument::encryption:
       return s3::refuse(ApiError::not_implemented,
                         "Encryption is a property of the whole store, not of one bucket.");
-    default: return s3::check_document(text, kind.root);
+    default:
+      return s3::check_document(text, kind.root);
   }
 }
 

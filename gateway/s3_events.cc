@@ -18,9 +18,12 @@ constexpr std::uint64_t max_number = 9'223'372'036'854'775'807ull;
 
 std::string_view to_string(store::ChangeKind kind) {
   switch (kind) {
-    case store::ChangeKind::put: return "put";
-    case store::ChangeKind::delete_marker: return "delete_marker";
-    case store::ChangeKind::version_removed: return "version_removed";
+    case store::ChangeKind::put:
+      return "put";
+    case store::ChangeKind::delete_marker:
+      return "delete_marker";
+    case store::ChangeKind::version_removed:
+      return "version_removed";
   }
   return "put";
 }
@@ -65,10 +68,12 @@ boost::asio::awaitable<std::shared_ptr<const control::PolicySnapshot>> wait_for_
 // What proves a right of this level somewhere inside the entry, for keys of narrower scope.
 control::Action sample_action(control::Level level) {
   switch (level) {
-    case control::Level::read: return control::Action::read_object;
+    case control::Level::read:
+      return control::Action::read_object;
     case control::Level::write:
     case control::Level::drop:
-    case control::Level::admin: return control::Action::write_object;
+    case control::Level::admin:
+      return control::Action::write_object;
   }
   return control::Action::write_object;
 }

@@ -126,7 +126,8 @@ boost::asio::awaitable<Result<bool>> FormData::next_part() {
   if (buffer_.starts_with("--")) co_return false;
   auto rest = co_await take_until("\r\n", 128);  // transport padding
   if (!rest) co_return std::unexpected(rest.error());
-  if (!s3::trim_spaces(*rest).empty()) co_return fail(ErrorCode::malformed, "The form's boundary is broken.");
+  if (!s3::trim_spaces(*rest).empty())
+    co_return fail(ErrorCode::malformed, "The form's boundary is broken.");
   co_return true;
 }
 
@@ -137,7 +138,8 @@ Result<FormData::PartHead> FormData::parse_head(std::string_view text) {
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 2, text.size()));
     const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos) return fail(ErrorCode::malformed, "A form header is broken.");
+    if (colon == std::string_view::npos)
+      return fail(ErrorCode::malformed, "A form header is broken.");
     const std::string_view name = s3::trim_spaces(line.substr(0, colon));
     const std::string_view value = s3::trim_spaces(line.substr(colon + 1));
     if (s3::equal_ascii_case(name, "content-disposition")) {

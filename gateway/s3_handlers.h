@@ -1,6 +1,6 @@
 // The handlers of the S3 operations, one each, grouped in sources by topic. All have been
-// authenticated and judged before they run, but for those that say otherwise. They answer what is to
-// be sent; the service sends it.
+// authenticated and judged before they run, but for those that say otherwise. They answer what is
+// to be sent; the service sends it.
 #pragma once
 
 #include "gateway/s3_call.h"

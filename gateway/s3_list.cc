@@ -119,8 +119,9 @@ S3Answer list_objects(S3Call& call) {
 S3Answer list_versions(S3Call& call) {
   auto page = page_of(call, "max-keys");
   if (!page) co_return std::unexpected(std::move(page.error()));
-  store::ListVersionsRequest request{call.bucket(), page->prefix, page->delimiter,
-                                     std::string(call.query("key-marker")), {}, page->limit};
+  store::ListVersionsRequest request{
+      call.bucket(), page->prefix, page->delimiter, std::string(call.query("key-marker")), {},
+      page->limit};
   if (!call.query("version-id-marker").empty()) {
     if (request.key_marker.empty()) {
       co_return s3::refuse(ApiError::invalid_argument,

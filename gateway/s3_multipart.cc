@@ -34,8 +34,7 @@ s3::ApiResult<void> take_checksum(const S3Call& call, store::CreateUploadRequest
     return s3::refuse(ApiError::invalid_request, "Checksum algorithm provided is unsupported.");
   }
   const bool crc64 = *request.checksum == store::ChecksumAlgorithm::crc64nvme;
-  request.checksum_type =
-      crc64 ? store::ChecksumType::full_object : store::ChecksumType::composite;
+  request.checksum_type = crc64 ? store::ChecksumType::full_object : store::ChecksumType::composite;
   if (type.empty()) return {};
   if (type == "FULL_OBJECT" && !is_sha(*request.checksum)) {
     request.checksum_type = store::ChecksumType::full_object;
@@ -47,12 +46,12 @@ s3::ApiResult<void> take_checksum(const S3Call& call, store::CreateUploadRequest
 }
 
 std::string location_of(const S3Call& call) {
-  const std::string path = call.target.virtual_host
-                               ? s3::uri_encode(call.key().value, s3::Slash::keep)
-                               : call.bucket().value + "/" +
-                                     s3::uri_encode(call.key().value, s3::Slash::keep);
-  return fmt::format("{}://{}/{}", call.exchange.secure() ? "https" : "http",
-                     call.request().host(), path);
+  const std::string path =
+      call.target.virtual_host
+          ? s3::uri_encode(call.key().value, s3::Slash::keep)
+          : call.bucket().value + "/" + s3::uri_encode(call.key().value, s3::Slash::keep);
+  return fmt::format("{}://{}/{}", call.exchange.secure() ? "https" : "http", call.request().host(),
+                     path);
 }
 
 s3::ApiResult<std::vector<store::CompletedPart>> completed_parts(std::string_view text) {
@@ -99,8 +98,8 @@ S3Answer create_upload(S3Call& call) {
   const auto type = request.checksum_type;
   auto upload = co_await call.store().create_upload(std::move(request));
   if (!upload) co_return refuse_with(upload.error());
-  S3Reply reply = xml_reply(
-      s3::write_initiate_upload({call.bucket().value, call.key().value, upload->value}));
+  S3Reply reply =
+      xml_reply(s3::write_initiate_upload({call.bucket().value, call.key().value, upload->value}));
   if (checksum) {
     reply.head.headers.add("x-amz-checksum-algorithm", s3::api_name(to_api(*checksum)));
     reply.head.headers.add("x-amz-checksum-type", to_string(type));

@@ -41,8 +41,7 @@ s3::ApiResult<std::uint32_t> number_header(const S3Call& call, std::string_view 
   return static_cast<std::uint32_t>(*number);
 }
 
-s3::ApiResult<s3::ObjectPartsPage> parts_of(const S3Call& call,
-                                                          const store::ObjectInfo& info) {
+s3::ApiResult<s3::ObjectPartsPage> parts_of(const S3Call& call, const store::ObjectInfo& info) {
   auto limit = number_header(call, "x-amz-max-parts", 1000);
   if (!limit) return std::unexpected(std::move(limit.error()));
   auto marker = number_header(call, "x-amz-part-number-marker", 0);
@@ -73,7 +72,9 @@ S3Answer get_attributes(S3Call& call) {
   auto found = co_await call.store().head({call.bucket(), call.key(), call.version(), {}, {}, {}});
   if (!found) co_return refuse_with(found.error());
   const store::ObjectInfo& info = found->info;
-  const auto wants = [&](std::string_view name) { return std::ranges::find(*wanted, name) != wanted->end(); };
+  const auto wants = [&](std::string_view name) {
+    return std::ranges::find(*wanted, name) != wanted->end();
+  };
   s3::ObjectAttributesResult result;
   if (wants("ETag")) result.etag = info.etag.value;
   if (wants("Checksum") && !info.checksums.empty()) {

@@ -71,8 +71,8 @@ S3Answer get_retention(S3Call& call) {
   if (info->retention.mode == store::Retention::Mode::none) {
     co_return s3::refuse(ApiError::no_such_object_lock_configuration);
   }
-  co_return xml_reply(s3::write_retention(
-      {std::string(to_string(info->retention.mode)), info->retention.until}));
+  co_return xml_reply(
+      s3::write_retention({std::string(to_string(info->retention.mode)), info->retention.until}));
 }
 
 S3Answer put_retention(S3Call& call) {

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-
 #include "base/encoding.h"
 #include "gateway/s3_attributes.h"
 #include "gateway/s3_handlers.h"
@@ -84,8 +83,8 @@ S3Answer get_object(S3Call& call) {
     if (present && !range_holds(call.header("if-range"), present->info)) request->range.reset();
   }
   const bool head_only = call.operation == Operation::head_object;
-  auto result = head_only ? co_await call.store().head(*request)
-                          : co_await call.store().get(*request);
+  auto result =
+      head_only ? co_await call.store().head(*request) : co_await call.store().get(*request);
   if (!result) co_return co_await explain_get(call, std::move(*request), result.error());
   S3Reply reply;
   add_object_headers(reply.head.headers, result->info);

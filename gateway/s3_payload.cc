@@ -157,7 +157,7 @@ s3::ApiResult<Upload> open_upload(S3Call& call, std::uint64_t limit) {
 }
 
 boost::asio::awaitable<s3::ApiResult<std::string>> read_document(S3Call& call, std::size_t limit,
-                                                                  ChecksumsOf checksums) {
+                                                                 ChecksumsOf checksums) {
   auto upload = open_upload(call, limit);
   if (!upload) co_return std::unexpected(std::move(upload.error()));
   if (checksums == ChecksumsOf::object) upload->expected.clear();

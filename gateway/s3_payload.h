@@ -1,6 +1,6 @@
 // The body of an S3 request as verified object bytes: framing, signatures and digests are
-// s3::PayloadReader's; this adds the declared sizes and checksums, counting, and judging again under
-// a newer policy while the body arrives. One coroutine at a time; the call must outlive it.
+// s3::PayloadReader's; this adds the declared sizes and checksums, counting, and judging again
+// under a newer policy while the body arrives. One coroutine at a time; the call must outlive it.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -18,7 +18,7 @@ struct Upload {
   std::unique_ptr<s3::PayloadReader> payload;
   std::unique_ptr<BodyReader> body;  // reads `payload`
   std::optional<std::uint64_t> size;
-  std::optional<std::string> md5;    // raw
+  std::optional<std::string> md5;  // raw
   std::vector<store::Checksum> expected;
   std::vector<store::ChecksumAlgorithm> compute;  // announced by a trailer or asked for
 
@@ -30,8 +30,8 @@ struct Upload {
 // invalid_request (two checksums, unknown algorithm). Reads nothing yet.
 s3::ApiResult<Upload> open_upload(S3Call& call, std::uint64_t limit);
 
-// What x-amz-checksum-* headers of a request with a document speak of: CompleteMultipartUpload's are
-// of the object.
+// What x-amz-checksum-* headers of a request with a document speak of: CompleteMultipartUpload's
+// are of the object.
 enum class ChecksumsOf : std::uint8_t { document, object };
 
 // A whole document of at most `limit` bytes, its digests checked. Empty where there is no body.

@@ -125,13 +125,13 @@ S3Reply answer_of(const S3Call& call, const s3::PostFields& fields, const Object
     const s3::QueryParameters query{{"bucket", call.bucket().value},
                                     {"key", key.value},
                                     {"etag", s3::quote_etag(result.etag.value)}};
-    reply.head.headers.add("Location",
-                           fmt::format("{}{}{}", redirect,
-                                       redirect.find('?') == std::string_view::npos ? '?' : '&',
-                                       s3::encode_query(query)));
+    reply.head.headers.add(
+        "Location",
+        fmt::format("{}{}{}", redirect, redirect.find('?') == std::string_view::npos ? '?' : '&',
+                    s3::encode_query(query)));
   } else if (status == "201") {
-    reply = xml_reply(s3::write_post_response(location, call.bucket().value, key.value,
-                                              result.etag.value), 201);
+    reply = xml_reply(
+        s3::write_post_response(location, call.bucket().value, key.value, result.etag.value), 201);
   } else if (status == "200") {
     reply.head.status = 200;
   }
@@ -158,8 +158,9 @@ s3::ApiResult<s3::PostPolicy> admit(S3Call& call, s3::PostFields& fields,
   auto good = s3::check_post_policy(*policy, fields, call.bucket().value, call.backend.clock.now());
   if (!good) return std::unexpected(std::move(good.error()));
   call.target.key = std::move(*key);
-  auto allowed =
-      judge(call, {{control::Action::write_object, call.bucket(), call.key().value}});
+  auto needs = needs_of(call);
+  if (!needs) return std::unexpected(std::move(needs.error()));
+  auto allowed = judge(call, *needs);
   if (!allowed) return std::unexpected(std::move(allowed.error()));
   if (auto acl = check_canned_acl(field_or_empty(fields, "acl")); !acl) {
     return std::unexpected(std::move(acl.error()));
@@ -198,8 +199,7 @@ S3Answer post_form(S3Call& call) {
   const auto judged = judged_reader(call, bounded);
   auto result = co_await call.store().put(std::move(request), *judged);
   if (!result) {
-    co_return std::unexpected(bounded.failure() ? *bounded.failure()
-                                                : to_failure(result.error()));
+    co_return std::unexpected(bounded.failure() ? *bounded.failure() : to_failure(result.error()));
   }
   co_return answer_of(call, fields, call.key(), *result);
 }

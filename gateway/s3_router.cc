@@ -39,9 +39,15 @@ constexpr Subresource reading(std::string_view name, Operation operation) {
 constexpr std::array bucket_subresources = {
     reading("location", Operation::get_location),
     Subresource{"versioning", Operation::get_versioning, Operation::put_versioning, {}, {}},
-    document("cors"), document("lifecycle"), document("policy"), document("tagging"),
-    document("notification"), document("object-lock"), document("publicAccessBlock"),
-    document("ownershipControls"), document("encryption"),
+    document("cors"),
+    document("lifecycle"),
+    document("policy"),
+    document("tagging"),
+    document("notification"),
+    document("object-lock"),
+    document("publicAccessBlock"),
+    document("ownershipControls"),
+    document("encryption"),
     Subresource{"acl", Operation::get_bucket_acl, Operation::put_bucket_acl, {}, {}},
     reading("policyStatus", Operation::get_policy_status),
     reading("requestPayment", Operation::get_fixed_config),
@@ -55,8 +61,8 @@ constexpr std::array bucket_subresources = {
 
 constexpr std::array object_subresources = {
     Subresource{"acl", Operation::get_object_acl, Operation::put_object_acl, {}, {}},
-    Subresource{"tagging", Operation::get_tagging, Operation::put_tagging, {},
-                Operation::delete_tagging},
+    Subresource{
+        "tagging", Operation::get_tagging, Operation::put_tagging, {}, Operation::delete_tagging},
     Subresource{"retention", Operation::get_retention, Operation::put_retention, {}, {}},
     Subresource{"legal-hold", Operation::get_legal_hold, Operation::put_legal_hold, {}, {}},
     reading("attributes", Operation::get_attributes),
@@ -67,16 +73,22 @@ constexpr std::array object_subresources = {
 
 // S3's own that are not served: 501, never mistaken for the plain operation.
 constexpr std::array<std::string_view, 14> unserved = {
-    "analytics", "inventory", "metrics", "intelligent-tiering", "replication", "website", "torrent",
-    "restore", "select", "select-type", "metadataTable", "renameObject", "session", "abac"};
+    "analytics", "inventory", "metrics", "intelligent-tiering", "replication",   "website",
+    "torrent",   "restore",   "select",  "select-type",         "metadataTable", "renameObject",
+    "session",   "abac"};
 
 std::optional<Operation> by_method(const Subresource& resource, Method method) {
   switch (method) {
-    case Method::get: return resource.get;
-    case Method::put: return resource.put;
-    case Method::post: return resource.post;
-    case Method::remove: return resource.remove;
-    default: return std::nullopt;
+    case Method::get:
+      return resource.get;
+    case Method::put:
+      return resource.put;
+    case Method::post:
+      return resource.post;
+    case Method::remove:
+      return resource.remove;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -116,15 +128,19 @@ s3::ApiResult<Operation> route_bucket(Method method, const net::RequestHead& req
   switch (method) {
     case Method::get:
       return query.get("list-type") == "2" ? Operation::list_objects_v2 : Operation::list_objects;
-    case Method::head: return Operation::head_bucket;
-    case Method::put: return Operation::create_bucket;
-    case Method::remove: return Operation::delete_bucket;
+    case Method::head:
+      return Operation::head_bucket;
+    case Method::put:
+      return Operation::create_bucket;
+    case Method::remove:
+      return Operation::delete_bucket;
     case Method::post:
       if (s3::ascii_lower(request.headers.get("content-type")).starts_with("multipart/form-data")) {
         return Operation::post_form;
       }
       return not_allowed();
-    default: return not_allowed();
+    default:
+      return not_allowed();
   }
 }
 
@@ -140,11 +156,16 @@ s3::ApiResult<Operation> route_object(Method method, const net::RequestHead& req
     return *operation;
   }
   switch (method) {
-    case Method::get: return Operation::get_object;
-    case Method::head: return Operation::head_object;
-    case Method::remove: return Operation::delete_object;
-    case Method::put: return copies ? Operation::copy_object : Operation::put_object;
-    default: return not_allowed();
+    case Method::get:
+      return Operation::get_object;
+    case Method::head:
+      return Operation::head_object;
+    case Method::remove:
+      return Operation::delete_object;
+    case Method::put:
+      return copies ? Operation::copy_object : Operation::put_object;
+    default:
+      return not_allowed();
   }
 }
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "gateway/s3_authorization.h"
 #include "gateway/s3_handlers.h"
+#include "gateway/s3_owner.h"
 #include "gateway/s3_preflight.h"
 #include "gateway/s3_router.h"
 
@@ -21,63 +22,105 @@ using s3::ApiError;
 // Answers smaller than this are on their way before a policy could change.
 constexpr std::uint64_t watched_bytes = 1u << 20;
 
-std::string make_request_id(Random& random) {
-  std::string id = random.hex(8);
-  for (char& c : id) {
-    if (c >= 'a') c = static_cast<char>(c - 'a' + 'A');
-  }
-  return id;
+// Bijective on 64 bits (splitmix64's finaliser), so that counted numbers give distinct ids.
+std::uint64_t scatter(std::uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+  return x ^ (x >> 31);
 }
 
 // The one dispatch. No default: a new operation without a handler does not compile.
 S3Handler handler_of(Operation operation) {
   switch (operation) {
-    case Operation::list_buckets: return list_buckets;
-    case Operation::access_feed: return access_feed;
-    case Operation::create_bucket: return create_bucket;
-    case Operation::delete_bucket: return delete_bucket;
-    case Operation::head_bucket: return head_bucket;
-    case Operation::get_location: return get_location;
-    case Operation::get_versioning: return get_versioning;
-    case Operation::put_versioning: return put_versioning;
-    case Operation::get_document: return get_document;
-    case Operation::put_document: return put_document;
-    case Operation::delete_document: return delete_document;
-    case Operation::get_bucket_acl: return get_bucket_acl;
-    case Operation::put_bucket_acl: return put_bucket_acl;
-    case Operation::get_policy_status: return get_policy_status;
-    case Operation::get_fixed_config: return get_fixed_config;
+    case Operation::list_buckets:
+      return list_buckets;
+    case Operation::access_feed:
+      return access_feed;
+    case Operation::create_bucket:
+      return create_bucket;
+    case Operation::delete_bucket:
+      return delete_bucket;
+    case Operation::head_bucket:
+      return head_bucket;
+    case Operation::get_location:
+      return get_location;
+    case Operation::get_versioning:
+      return get_versioning;
+    case Operation::put_versioning:
+      return put_versioning;
+    case Operation::get_document:
+      return get_document;
+    case Operation::put_document:
+      return put_document;
+    case Operation::delete_document:
+      return delete_document;
+    case Operation::get_bucket_acl:
+      return get_bucket_acl;
+    case Operation::put_bucket_acl:
+      return put_bucket_acl;
+    case Operation::get_policy_status:
+      return get_policy_status;
+    case Operation::get_fixed_config:
+      return get_fixed_config;
     case Operation::list_objects:
-    case Operation::list_objects_v2: return list_objects;
-    case Operation::list_versions: return list_versions;
-    case Operation::list_uploads: return list_uploads;
-    case Operation::watch_changes: return watch_changes;
-    case Operation::delete_objects: return delete_objects;
-    case Operation::post_form: return post_form;
+    case Operation::list_objects_v2:
+      return list_objects;
+    case Operation::list_versions:
+      return list_versions;
+    case Operation::list_uploads:
+      return list_uploads;
+    case Operation::watch_changes:
+      return watch_changes;
+    case Operation::delete_objects:
+      return delete_objects;
+    case Operation::post_form:
+      return post_form;
     case Operation::get_object:
-    case Operation::head_object: return get_object;
-    case Operation::put_object: return put_object;
-    case Operation::delete_object: return delete_object;
-    case Operation::copy_object: return copy_object;
-    case Operation::get_attributes: return get_attributes;
-    case Operation::get_tagging: return get_tagging;
-    case Operation::put_tagging: return put_tagging;
-    case Operation::delete_tagging: return delete_tagging;
-    case Operation::get_retention: return get_retention;
-    case Operation::put_retention: return put_retention;
-    case Operation::get_legal_hold: return get_legal_hold;
-    case Operation::put_legal_hold: return put_legal_hold;
-    case Operation::get_object_acl: return get_object_acl;
-    case Operation::put_object_acl: return put_object_acl;
-    case Operation::create_upload: return create_upload;
-    case Operation::put_part: return put_part;
-    case Operation::copy_part: return copy_part;
-    case Operation::complete_upload: return complete_upload;
-    case Operation::abort_upload: return abort_upload;
-    case Operation::list_parts: return list_parts;
-    case Operation::preflight: return preflight;
+    case Operation::head_object:
+      return get_object;
+    case Operation::put_object:
+      return put_object;
+    case Operation::delete_object:
+      return delete_object;
+    case Operation::copy_object:
+      return copy_object;
+    case Operation::get_attributes:
+      return get_attributes;
+    case Operation::get_tagging:
+      return get_tagging;
+    case Operation::put_tagging:
+      return put_tagging;
+    case Operation::delete_tagging:
+      return delete_tagging;
+    case Operation::get_retention:
+      return get_retention;
+    case Operation::put_retention:
+      return put_retention;
+    case Operation::get_legal_hold:
+      return get_legal_hold;
+    case Operation::put_legal_hold:
+      return put_legal_hold;
+    case Operation::get_object_acl:
+      return get_object_acl;
+    case Operation::put_object_acl:
+      return put_object_acl;
+    case Operation::create_upload:
+      return create_upload;
+    case Operation::put_part:
+      return put_part;
+    case Operation::copy_part:
+      return copy_part;
+    case Operation::complete_upload:
+      return complete_upload;
+    case Operation::abort_upload:
+      return abort_upload;
+    case Operation::list_parts:
+      return list_parts;
+    case Operation::preflight:
+      return preflight;
     case Operation::health:
-    case Operation::count_: break;
+    case Operation::count_:
+      break;
   }
   return nullptr;
 }
@@ -99,10 +142,20 @@ s3::ApiResult<void> take_source(S3Call& call) {
 }
 
 s3::ApiResult<void> check_common(const S3Call& call) {
+  if (call.has_header("x-amz-expected-bucket-owner") &&
+      call.header("x-amz-expected-bucket-owner") != store_owner_id) {
+    return s3::refuse(ApiError::access_denied);
+  }
   if (call.target.query.has("versionId") && call.query("versionId").empty()) {
     return s3::refuse(ApiError::invalid_argument, "Version id cannot be the empty string.");
   }
   return {};
+}
+
+bool asks_for_health(const net::RequestHead& request, const S3ServiceOptions& options) {
+  return request.path() == options.health_path &&
+         (request.method == "GET" || request.method == "HEAD") &&
+         bucket_of_host(request.host(), options.hosts).empty();
 }
 
 // Ends when the policy no longer allows the call.
@@ -117,16 +170,27 @@ S3Service::S3Service(store::ObjectStore& store, control::PolicySource& policies,
     : options_(std::move(options)),
       audit_(audit),
       clock_(clock),
-      random_(random),
+      next_request_(random.next_u64()),
       authenticator_(clock, options_.signing_keys),
       lock_defaults_(store, clock),
-      backend_{store, policies, audit, clock, random, options_, counters_,
-               authenticator_, lock_defaults_} {}
+      backend_{store, policies, audit, clock, options_, counters_, authenticator_, lock_defaults_} {
+}
+
+// No secret, so no system call either: 16 hexadecimal digits, distinct while the process lives.
+std::string S3Service::next_request_id() {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  std::uint64_t number = scatter(next_request_.fetch_add(1, std::memory_order_relaxed));
+  std::string id(16, '0');
+  for (char& c : id) {
+    c = digits[number >> 60];
+    number <<= 4;
+  }
+  return id;
+}
 
 boost::asio::awaitable<void> S3Service::handle(net::Exchange& exchange) {
-  S3Call call{backend_, exchange, make_request_id(random_)};
-  const std::string& method = call.request().method;
-  if (call.request().path() == options_.health_path && (method == "GET" || method == "HEAD")) {
+  S3Call call{backend_, exchange, next_request_id()};
+  if (asks_for_health(call.request(), options_)) {
     net::ResponseHead head;
     head.headers.add("Content-Type", "text/plain");
     count(call, 200);
@@ -191,8 +255,7 @@ boost::asio::awaitable<void> S3Service::send(S3Call& call, S3Reply reply) {
   }
   const std::uint64_t bytes = call.operation == Operation::head_object ? 0 : *reply.length;
   counters_.bytes_out.fetch_add(bytes, std::memory_order_relaxed);
-  auto sending =
-      call.exchange.respond(std::move(reply.head), std::move(reply.body), reply.length);
+  auto sending = call.exchange.respond(std::move(reply.head), std::move(reply.body), reply.length);
   if (bytes < watched_bytes) {
     (void)co_await std::move(sending);
     co_return;

@@ -1,11 +1,14 @@
-// The S3 listener's handler: target, route, identity, rights, handler, answer, in this order, each in
-// one place and default deny. AWS S3 API reference 2006-03-01, with the extensions that Holdfast's
-// own clients use: the change feed (GET /BUCKET?events=…&since=…&wait=…) and the access feed
-// (GET /?holdfast-access&epoch=…&wait=…).
-// handle() may run on any number of executors at once; each exchange on its own.
+// The S3 listener's handler: target, route, identity, rights, handler, answer, in this order, each
+// in one place and default deny. AWS S3 API reference 2006-03-01, with the extensions that
+// Holdfast's own clients use: the change feed (GET /BUCKET?events=…&since=…&wait=…) and the access
+// feed (GET /?holdfast-access&epoch=…&wait=…). handle() may run on any number of executors at once;
+// each exchange on its own.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <string>
 
 #include "base/clock.h"
 #include "base/random.h"
@@ -33,6 +36,7 @@ class S3Service {
   const S3Counters& counters() const { return counters_; }
 
  private:
+  std::string next_request_id();
   S3Answer answer(S3Call& call);
   boost::asio::awaitable<void> send(S3Call& call, S3Reply reply);
   boost::asio::awaitable<void> send_failure(S3Call& call, const s3::ApiFailure& failure);
@@ -45,7 +49,7 @@ class S3Service {
   S3Counters counters_;
   AuditSink& audit_;
   const Clock& clock_;
-  Random& random_;
+  std::atomic<std::uint64_t> next_request_;  // starts anywhere
   Authenticator authenticator_;
   LockDefaults lock_defaults_;
   S3Backend backend_;

@@ -18,9 +18,11 @@ enum class AuditLevel : std::uint8_t { denials, writes, everything };
 
 struct S3ServiceOptions {
   HostNames hosts;
-  std::vector<std::string> console_origins;  // "http://localhost:7080": may use every bucket by CORS
+  std::vector<std::string>
+      console_origins;  // "http://localhost:7080": may use every bucket by CORS
   AuditLevel audit = AuditLevel::writes;
-  std::string health_path = "/holdfast-health";  // answered 200 to anyone; no bucket has such a name
+  // Answered 200 to anyone, on hosts that name no bucket. No bucket is called "-".
+  std::string health_path = "/-/health";
   std::chrono::milliseconds rejudge_after{1'000};  // streams older than this follow policy changes
   std::chrono::milliseconds epoch_poll{50};        // of the access feed
   std::uint64_t max_put_bytes = 5ull << 30;

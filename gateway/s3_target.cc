@@ -14,6 +14,9 @@ std::string_view without_port(std::string_view host) {
   return host.substr(0, host.find(':'));
 }
 
+// More than any S3 operation has; also bounds the look for duplicates.
+constexpr std::size_t max_parameters = 64;
+
 // "us-east-1", "eu-central-2", "us-gov-west-1": two letters, words, one digit.
 bool looks_like_region(std::string_view label) {
   const std::size_t last = label.rfind('-');
@@ -34,6 +37,9 @@ s3::ApiResult<Query> Query::parse(std::string_view raw) {
   auto items = s3::parse_query(raw);
   if (!items) return s3::refuse(ApiError::invalid_uri, "The query string has a broken escape.");
   query.items_ = std::move(*items);
+  if (query.items_.size() > max_parameters) {
+    return s3::refuse(ApiError::invalid_argument, "The query has too many parameters.");
+  }
   for (std::size_t i = 1; i < query.items_.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
       if (query.items_[i].first != query.items_[j].first) continue;

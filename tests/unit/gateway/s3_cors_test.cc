@@ -49,9 +49,11 @@ TEST(S3Cors, AnAnswerNamesTheOriginAndNeverAllowsCredentials) {
 }
 
 TEST(S3Cors, ARuleForAnyoneAnswersWithAStarNotTheOrigin) {
-  const auto rules = parse_cors("<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin>"
-                                "<AllowedMethod>GET</AllowedMethod></CORSRule>"
-                                "</CORSConfiguration>").value();
+  const auto rules = parse_cors(
+                         "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin>"
+                         "<AllowedMethod>GET</AllowedMethod></CORSRule>"
+                         "</CORSConfiguration>")
+                         .value();
   net::RequestHead request;
   request.method = "GET";
   request.headers.add("Origin", "https://a.example");
@@ -63,15 +65,19 @@ TEST(S3Cors, ARuleForAnyoneAnswersWithAStarNotTheOrigin) {
 TEST(S3Cors, BrokenDocumentsAreRefused) {
   EXPECT_FALSE(parse_cors("<CORSConfiguration/>"));
   EXPECT_FALSE(parse_cors("<Other/>"));
-  EXPECT_FALSE(parse_cors("<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod>"
-                          "</CORSRule></CORSConfiguration>"));
-  EXPECT_FALSE(parse_cors("<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin>"
-                          "<AllowedMethod>TRACE</AllowedMethod></CORSRule></CORSConfiguration>"));
-  EXPECT_FALSE(parse_cors("<CORSConfiguration><CORSRule><AllowedOrigin>*.*</AllowedOrigin>"
-                          "<AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>"));
-  EXPECT_FALSE(parse_cors("<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin>"
-                          "<AllowedMethod>GET</AllowedMethod><ExposeHeader>a\r\nb</ExposeHeader>"
-                          "</CORSRule></CORSConfiguration>"));
+  EXPECT_FALSE(
+      parse_cors("<CORSConfiguration><CORSRule><AllowedMethod>GET</AllowedMethod>"
+                 "</CORSRule></CORSConfiguration>"));
+  EXPECT_FALSE(
+      parse_cors("<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin>"
+                 "<AllowedMethod>TRACE</AllowedMethod></CORSRule></CORSConfiguration>"));
+  EXPECT_FALSE(
+      parse_cors("<CORSConfiguration><CORSRule><AllowedOrigin>*.*</AllowedOrigin>"
+                 "<AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>"));
+  EXPECT_FALSE(
+      parse_cors("<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin>"
+                 "<AllowedMethod>GET</AllowedMethod><ExposeHeader>a\r\nb</ExposeHeader>"
+                 "</CORSRule></CORSConfiguration>"));
 }
 
 }  // namespace

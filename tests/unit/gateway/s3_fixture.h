@@ -212,11 +212,11 @@ class S3Fixture : public ::testing::Test {
 
   Answer run(MemoryExchange& exchange) {
     bool ended = false;
-    boost::asio::co_spawn(
-        context_, service_->handle(exchange), [&](const std::exception_ptr& error) {
-          if (error) std::rethrow_exception(error);
-          ended = true;
-        });
+    boost::asio::co_spawn(context_, service_->handle(exchange),
+                          [&](const std::exception_ptr& error) {
+                            if (error) std::rethrow_exception(error);
+                            ended = true;
+                          });
     context_.restart();
     while (!ended && context_.run_one() > 0) {
     }
@@ -232,9 +232,9 @@ class S3Fixture : public ::testing::Test {
   Answer as(const std::string& name, std::string method, std::string target, std::string body = {},
             net::Headers headers = {}) {
     const std::string hash = s3::sha256_hex(body);
-    return send(sign(head_of(std::move(method), std::move(target), std::move(headers)),
-                     signer(name), hash),
-                std::move(body));
+    return send(
+        sign(head_of(std::move(method), std::move(target), std::move(headers)), signer(name), hash),
+        std::move(body));
   }
   void make_bucket(const std::string& name) {
     EXPECT_EQ(as("admin", "PUT", "/" + name).status, 200u);

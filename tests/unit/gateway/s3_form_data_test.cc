@@ -41,7 +41,8 @@ std::string field(std::string_view name, std::string_view value) {
 }
 std::string file(std::string_view data) {
   return "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a b.txt\"\r\n"
-         "Content-Type: text/x\r\n\r\n" + std::string(data) + "\r\n--B";
+         "Content-Type: text/x\r\n\r\n" +
+         std::string(data) + "\r\n--B";
 }
 
 TEST(S3FormData, FieldsAndFileComeWholeWhereverReadsCutThem) {
@@ -66,7 +67,8 @@ TEST(S3FormData, FieldsAndFileComeWholeWhereverReadsCutThem) {
 }
 
 TEST(S3FormData, AFileThatNeverEndsIsIncomplete) {
-  Pieces source(field("key", "k") + "--B\r\nContent-Disposition: form-data; name=file\r\n\r\nabc", 5);
+  Pieces source(field("key", "k") + "--B\r\nContent-Disposition: form-data; name=file\r\n\r\nabc",
+                5);
   FormData form(source, "B");
   ASSERT_TRUE(wait(form.read_fields()));
   auto reader = form.file();

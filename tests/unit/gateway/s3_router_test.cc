@@ -86,6 +86,12 @@ TEST(S3Router, TheSameParameterTwiceIsRefused) {
   expect_refused(head("GET", "/bucket?prefix=a&pre%66ix=b"), s3::ApiError::invalid_argument);
 }
 
+TEST(S3Router, QueriesAreBounded) {
+  std::string query = "/bucket?a0";
+  for (int i = 1; i < 65; ++i) query += "&a" + std::to_string(i);
+  expect_refused(head("GET", query), s3::ApiError::invalid_argument);
+}
+
 TEST(S3Target, AKeyIsDecodedExactlyOnce) {
   EXPECT_EQ(routed(head("GET", "/bucket/a%2Fb%252F+c")).key, "a/b%2F+c");
   EXPECT_EQ(routed(head("GET", "/bucket//x/../y")).key, "/x/../y");

@@ -45,19 +45,23 @@ TEST_F(S3Security, AnUnsignedTrailerModeDoesNotSkipTheSignature) {
 }
 
 TEST_F(S3Security, MixedCredentialsAreRefused) {
-  auto head = head_of("GET", presign("GET", "/research/public/p", signer("admin"),
-                                     std::chrono::seconds(60)), {});
+  auto head = head_of(
+      "GET", presign("GET", "/research/public/p", signer("admin"), std::chrono::seconds(60)), {});
   EXPECT_EQ(send(head).status, 200u);
-  head.headers.add("Authorization", "AWS4-HMAC-SHA256 Credential=AKbob/20261122/us-east-1/s3/"
-                                    "aws4_request, SignedHeaders=host, Signature=0");
+  head.headers.add("Authorization",
+                   "AWS4-HMAC-SHA256 Credential=AKbob/20261122/us-east-1/s3/"
+                   "aws4_request, SignedHeaders=host, Signature=0");
   EXPECT_EQ(send(head).status, 400u);
 }
 
 TEST_F(S3Security, OldSignatureSchemesAreRefused) {
-  EXPECT_GE(send(head_of("GET", "/research/public/p", header("Authorization", "AWS AKadmin:x")))
-                .status, 400u);
-  EXPECT_GE(send(head_of("GET", "/research/public/p?AWSAccessKeyId=AKadmin&Signature=x&Expires=9",
-                         {})).status, 400u);
+  EXPECT_GE(
+      send(head_of("GET", "/research/public/p", header("Authorization", "AWS AKadmin:x"))).status,
+      400u);
+  EXPECT_GE(
+      send(head_of("GET", "/research/public/p?AWSAccessKeyId=AKadmin&Signature=x&Expires=9", {}))
+          .status,
+      400u);
 }
 
 TEST_F(S3Security, ASignatureCoversMethodTargetHeadersAndBody) {
@@ -109,8 +113,8 @@ TEST_F(S3Security, RevokedExpiredAndForeignKeysAreRefused) {
   republish();
   const Signer right{"AKsession", "session-secret", "token"};
   const auto get = [&](const Signer& who) {
-    return send(sign(head_of("GET", "/research/public/p", {}), who,
-                     std::string(s3::empty_sha256_hex)));
+    return send(
+        sign(head_of("GET", "/research/public/p", {}), who, std::string(s3::empty_sha256_hex)));
   };
   EXPECT_EQ(get(right).status, 200u);
   EXPECT_EQ(get({"AKsession", "session-secret", ""}).code(), "InvalidToken");
@@ -170,8 +174,8 @@ TEST_F(S3Security, AnEncodedVersionInACopySourceIsPartOfTheKey) {
 TEST_F(S3Security, CopiesNeedBothSides) {
   EXPECT_EQ(as("admin", "PUT", "/other/o", "x").status, 200u);
   expect_denied(as("alice", "PUT", "/research/c", {}, header("x-amz-copy-source", "/other/o")));
-  expect_denied(as("alice", "PUT", "/other/c", {},
-                   header("x-amz-copy-source", "/research/public/p")));
+  expect_denied(
+      as("alice", "PUT", "/other/c", {}, header("x-amz-copy-source", "/research/public/p")));
   expect_denied(as("bob", "PUT", "/research/public/c", {},
                    header("x-amz-copy-source", "/research/public/p")));
   const auto made = as("alice", "POST", "/research/mp?uploads");
@@ -184,8 +188,8 @@ TEST_F(S3Security, CopiesNeedBothSides) {
 TEST_F(S3Security, ADropMayNotReadThroughACopy) {
   EXPECT_EQ(as("dora", "PUT", "/research/in/x", "x").status, 200u);
   expect_denied(as("dora", "GET", "/research/in/x"));
-  expect_denied(as("dora", "PUT", "/research/in/y", {},
-                   header("x-amz-copy-source", "/research/public/p")));
+  expect_denied(
+      as("dora", "PUT", "/research/in/y", {}, header("x-amz-copy-source", "/research/public/p")));
   expect_denied(as("dora", "GET", "/research?uploads&prefix=in/"));
 }
 
@@ -205,8 +209,9 @@ TEST_F(S3Security, HomesKeepTheirVersions) {
   EXPECT_EQ(as("alice", "DELETE", "/homes/alice/f").status, 204u);
   expect_denied(as("alice", "DELETE", "/homes/alice/f?versionId=null"));
   expect_denied(as("alice", "GET", "/homes/bob/f"));
-  const std::string body = "<Delete><Object><Key>alice/f</Key><VersionId>null</VersionId></Object>"
-                           "</Delete>";
+  const std::string body =
+      "<Delete><Object><Key>alice/f</Key><VersionId>null</VersionId></Object>"
+      "</Delete>";
   const auto md5 = to_base64(as_bytes(s3::digest_of(s3::Algorithm::md5, body)));
   const auto answer = as("alice", "POST", "/homes?delete", body, header("Content-MD5", md5));
   EXPECT_NE(answer.body.find("AccessDenied"), std::string::npos);
@@ -224,8 +229,9 @@ TEST_F(S3Security, DeletingManyIsJudgedKeyByKey) {
   content_.grants.push_back(grant);
   republish();
   put("bobs/b", "x");
-  const std::string body = "<Delete><Object><Key>bobs/b</Key></Object><Object><Key>secret/s</Key>"
-                           "</Object><Object><Key>public/p</Key></Object></Delete>";
+  const std::string body =
+      "<Delete><Object><Key>bobs/b</Key></Object><Object><Key>secret/s</Key>"
+      "</Object><Object><Key>public/p</Key></Object></Delete>";
   const auto md5 = to_base64(as_bytes(s3::digest_of(s3::Algorithm::md5, body)));
   const auto answer = as("bob", "POST", "/research?delete", body, header("Content-MD5", md5));
   EXPECT_EQ(answer.status, 200u);
@@ -235,7 +241,8 @@ TEST_F(S3Security, DeletingManyIsJudgedKeyByKey) {
   EXPECT_EQ(audit_.events.back().outcome, AuditOutcome::denied);
   EXPECT_EQ(as("alice", "POST", "/research?delete", body).status, 400u);  // no digest
   EXPECT_EQ(as("alice", "POST", "/research?delete", body,
-               header("Content-MD5", to_base64(as_bytes(std::string(16, 'x'))))).code(),
+               header("Content-MD5", to_base64(as_bytes(std::string(16, 'x')))))
+                .code(),
             "BadDigest");
 }
 
@@ -245,8 +252,8 @@ TEST_F(S3Security, ListingsAreJudgedOnTheirPrefix) {
   for (const char* target :
        {"/research", "/research?prefix=", "/research?prefix=public", "/research?prefix=secret/",
         "/research?delimiter=/", "/research?list-type=2&prefix=pub", "/research?versions",
-        "/research?uploads", "/research?prefix=secret/&marker=public/",
-        "/research?events=s3%3A%2A", "/research?events=s3%3A%2A&since=0&prefix=secret/"}) {
+        "/research?uploads", "/research?prefix=secret/&marker=public/", "/research?events=s3%3A%2A",
+        "/research?events=s3%3A%2A&since=0&prefix=secret/"}) {
     expect_denied(as("bob", "GET", target));
   }
   const auto listed = as("bob", "GET", "/research?prefix=public/&marker=&delimiter=/");
@@ -292,16 +299,18 @@ TEST_F(S3Security, ClientHeadersNeverBecomeInternalMetadata) {
 }
 
 TEST_F(S3Security, OverridesCannotSplitTheAnswer) {
-  const auto answer = as("alice", "GET",
-                         "/research/public/p?response-content-type=a%0d%0aSet-Cookie%3a%20x%3d1");
+  const auto answer =
+      as("alice", "GET", "/research/public/p?response-content-type=a%0d%0aSet-Cookie%3a%20x%3d1");
   EXPECT_EQ(answer.status, 400u);
   EXPECT_EQ(as("alice", "GET", "/research/public/p?response-content-type=text%2Fx")
-                .headers.get("content-type"), "text/x");
+                .headers.get("content-type"),
+            "text/x");
 }
 
 TEST_F(S3Security, UsersPagesAreSandboxed) {
   EXPECT_EQ(as("alice", "PUT", "/research/x.html", "<script>", header("Content-Type", "text/html"))
-                .status, 200u);
+                .status,
+            200u);
   const auto got = as("bob", "GET", "/research/public/p");
   EXPECT_EQ(got.headers.get("x-content-type-options"), "nosniff");
   EXPECT_EQ(got.headers.get("content-security-policy"), "sandbox");
@@ -343,40 +352,42 @@ TEST_F(S3Security, APresignedUrlEndsWithItsGrant) {
 }
 
 TEST_F(S3Security, TheEmptyChecksumThatSdksSignIntoUrlsIsNoChecksum) {
-  const auto url = presign("PUT", "/research/js?x-amz-checksum-crc32=AAAAAA%3D%3D&"
-                                  "x-amz-sdk-checksum-algorithm=CRC32", signer("alice"),
-                           std::chrono::seconds(60));
+  const auto url = presign("PUT",
+                           "/research/js?x-amz-checksum-crc32=AAAAAA%3D%3D&"
+                           "x-amz-sdk-checksum-algorithm=CRC32",
+                           signer("alice"), std::chrono::seconds(60));
   EXPECT_EQ(send(head_of("PUT", url, {}), "not empty").status, 200u);
 }
 
 // --- 17. Limits
 
 TEST_F(S3Security, ABodyIsReadOnlyAfterItsRequestWasJudged) {
-  const auto head = sign(head_of("PUT", "/research/public/new", {}), signer("bob"),
-                         s3::sha256_hex("body"));
+  const auto head =
+      sign(head_of("PUT", "/research/public/new", {}), signer("bob"), s3::sha256_hex("body"));
   MemoryExchange exchange(head, "body");
   expect_denied(run(exchange));
   EXPECT_EQ(exchange.reader.reads, 0);
 }
 
 TEST_F(S3Security, LongDocumentsAndEntitiesAreRefused) {
-  const std::string bomb = "<!DOCTYPE x [<!ENTITY a \"aaaa\">]><Delete><Object><Key>&a;</Key>"
-                           "</Object></Delete>";
+  const std::string bomb =
+      "<!DOCTYPE x [<!ENTITY a \"aaaa\">]><Delete><Object><Key>&a;</Key>"
+      "</Object></Delete>";
   const auto md5 = to_base64(as_bytes(s3::digest_of(s3::Algorithm::md5, bomb)));
   EXPECT_EQ(as("alice", "POST", "/research?delete", bomb, header("Content-MD5", md5)).code(),
             "MalformedXML");
   const std::string large(3u << 20, 'x');
   const auto large_md5 = to_base64(as_bytes(s3::digest_of(s3::Algorithm::md5, large)));
-  EXPECT_EQ(as("alice", "POST", "/research?delete", large, header("Content-MD5", large_md5))
-                .status, 400u);
+  EXPECT_EQ(as("alice", "POST", "/research?delete", large, header("Content-MD5", large_md5)).status,
+            400u);
 }
 
 // --- Revocation in flight
 
 TEST_F(S3Security, AnUploadEndsWithTheGrantThatAllowedIt) {
   const std::string body(1u << 20, 'x');
-  MemoryExchange exchange(sign(head_of("PUT", "/research/slow", {}), signer("alice"),
-                               s3::sha256_hex(body)), body);
+  MemoryExchange exchange(
+      sign(head_of("PUT", "/research/slow", {}), signer("alice"), s3::sha256_hex(body)), body);
   exchange.reader.before_read = [&](int reads) {
     if (reads != 3) return;
     std::erase_if(content_.grants, [](const auto& g) { return g.principal.value == "alice"; });
@@ -389,7 +400,8 @@ TEST_F(S3Security, AnUploadEndsWithTheGrantThatAllowedIt) {
 TEST_F(S3Security, ADownloadEndsWithTheGrantThatAllowedIt) {
   put("public/large", std::string(2u << 20, 'x'));
   MemoryExchange exchange(sign(head_of("GET", "/research/public/large", {}), signer("bob"),
-                               std::string(s3::empty_sha256_hex)), {});
+                               std::string(s3::empty_sha256_hex)),
+                          {});
   exchange.before_body = [&]() -> boost::asio::awaitable<void> {
     std::erase_if(content_.grants, [](const auto& g) { return g.principal.value == "bob"; });
     republish();

@@ -85,9 +85,9 @@ TEST_F(S3Server, ABodyIsAskedForOnlyAfterTheRequestWasJudged) {
     tcp::socket socket(client_context_);
     socket.connect(server_->endpoint());
     const auto url = presign("PUT", "/research/new", signer(name), std::chrono::hours(1));
-    boost::asio::write(socket, boost::asio::buffer(request_text("PUT", url) +
-                                                   "Expect: 100-continue\r\n"
-                                                   "Content-Length: 4\r\n\r\n"));
+    boost::asio::write(socket,
+                       boost::asio::buffer(request_text("PUT", url) + "Expect: 100-continue\r\n"
+                                                                      "Content-Length: 4\r\n\r\n"));
     std::string line(12, '\0');
     boost::asio::read(socket, boost::asio::buffer(line));
     return line;
@@ -97,13 +97,13 @@ TEST_F(S3Server, ABodyIsAskedForOnlyAfterTheRequestWasJudged) {
 }
 
 TEST_F(S3Server, SmuggledRequestsAreRefused) {
-  for (const char* framing :
-       {"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "Content-Length: 4\r\nContent-Length: 5\r\n",
-        "Transfer-Encoding: chunked, identity\r\n", "Host: other\r\n"}) {
+  for (const char* framing : {"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
+                              "Content-Length: 4\r\nContent-Length: 5\r\n",
+                              "Transfer-Encoding: chunked, identity\r\n", "Host: other\r\n"}) {
     tcp::socket socket(client_context_);
     socket.connect(server_->endpoint());
-    boost::asio::write(socket, boost::asio::buffer(request_text("PUT", "/research/k") + framing +
-                                                   "\r\nbody"));
+    boost::asio::write(
+        socket, boost::asio::buffer(request_text("PUT", "/research/k") + framing + "\r\nbody"));
     std::string line(12, '\0');
     boost::asio::read(socket, boost::asio::buffer(line));
     EXPECT_EQ(line, "HTTP/1.1 400") << framing;

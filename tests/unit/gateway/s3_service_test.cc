@@ -89,8 +89,8 @@ TEST_F(S3ServiceTest, ChunksAreChainedBySignature) {
   std::string previous = made.signature;
   std::string body;
   for (const std::string& chunk : {data.substr(0, 65'536), data.substr(65'536), std::string()}) {
-    previous = s3::chunk_signature(made.key, made.amz_date, made.scope, previous,
-                                   s3::sha256_hex(chunk));
+    previous =
+        s3::chunk_signature(made.key, made.amz_date, made.scope, previous, s3::sha256_hex(chunk));
     char size[32];
     std::snprintf(size, sizeof size, "%zx", chunk.size());
     body += std::string(size) + ";chunk-signature=" + previous + "\r\n" + chunk + "\r\n";
@@ -117,8 +117,9 @@ TEST_F(S3ServiceTest, DigestsOfTheBodyAreHeldTo) {
             "BadDigest");
   EXPECT_EQ(as("alice", "PUT", "/research/d", "x", header("Content-MD5", "no")).code(),
             "InvalidDigest");
-  EXPECT_EQ(as("alice", "PUT", "/research/d", "x", header("x-amz-checksum-crc32", "AAAAAA=="))
-                .code(), "BadDigest");
+  EXPECT_EQ(
+      as("alice", "PUT", "/research/d", "x", header("x-amz-checksum-crc32", "AAAAAA==")).code(),
+      "BadDigest");
   EXPECT_EQ(as("alice", "PUT", "/research/d", "x", header("x-amz-checksum-crc32", "AA==")).code(),
             "InvalidRequest");
   EXPECT_EQ(as("alice", "HEAD", "/research/d").status, 404u);
@@ -165,8 +166,10 @@ TEST_F(S3ServiceTest, HostsAndPathsNameTheSameBucket) {
 }
 
 TEST_F(S3ServiceTest, HealthNeedsNoKey) {
-  EXPECT_EQ(send(head_of("GET", "/holdfast-health", {})).status, 200u);
-  EXPECT_EQ(send(head_of("PUT", "/holdfast-health", {})).status, 403u);
+  EXPECT_EQ(send(head_of("GET", "/-/health", {})).status, 200u);
+  EXPECT_GE(send(head_of("PUT", "/-/health", {})).status, 400u);
+  // In a bucket of that host it is a key like any other.
+  EXPECT_EQ(send(head_of("GET", "/-/health", header("Host", "research.localhost"))).status, 403u);
 }
 
 TEST_F(S3ServiceTest, WhatIsNotThereSaysSo) {
@@ -194,13 +197,15 @@ TEST_F(S3ServiceTest, TenThousandPartsAreTheLimit) {
                             "</ETag></Part></CompleteMultipartUpload>";
   EXPECT_EQ(as("alice", "POST", "/research/m?uploadId=" + upload, twice).code(),
             "InvalidPartOrder");
-  EXPECT_EQ(as("alice", "POST", "/research/m?uploadId=" + upload, "<CompleteMultipartUpload/>")
-                .code(), "MalformedXML");
+  EXPECT_EQ(
+      as("alice", "POST", "/research/m?uploadId=" + upload, "<CompleteMultipartUpload/>").code(),
+      "MalformedXML");
 }
 
 TEST_F(S3ServiceTest, ABucketsDefaultRetentionHoldsForPlainWrites) {
-  EXPECT_EQ(as("admin", "PUT", "/locked", {}, header("x-amz-bucket-object-lock-enabled", "true"))
-                .status, 200u);
+  EXPECT_EQ(
+      as("admin", "PUT", "/locked", {}, header("x-amz-bucket-object-lock-enabled", "true")).status,
+      200u);
   EXPECT_EQ(as("admin", "PUT", "/locked/before", "x").status, 200u);
   const std::string rule =
       "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule>"
@@ -218,19 +223,21 @@ TEST_F(S3ServiceTest, ABucketsDefaultRetentionHoldsForPlainWrites) {
 
 TEST_F(S3ServiceTest, EncryptionThatIsNotDoneIsNotPromised) {
   EXPECT_EQ(as("alice", "PUT", "/research/e", "x", header("x-amz-server-side-encryption", "AES256"))
-                .code(), "NotImplemented");
+                .code(),
+            "NotImplemented");
   EXPECT_EQ(as("alice", "HEAD", "/research/e").status, 404u);
 }
 
 TEST_F(S3ServiceTest, TheChangeFeedGivesKeysAsBytes) {
   const auto start = as("alice", "GET", "/research?events=s3%3A%2A");
   EXPECT_EQ(start.body, "");
-  EXPECT_EQ(as("alice", "PUT", "/research/a%FFb", "x").status,
-            200u);
+  EXPECT_EQ(as("alice", "PUT", "/research/a%FFb", "x").status, 200u);
   const auto since = std::string(start.headers.get("x-holdfast-next"));
   const auto page = as("alice", "GET", "/research?events=s3%3A%2A&since=" + since);
   const auto line = boost::json::parse(page.body).as_object();
-  EXPECT_EQ(from_base64(line.at("key").as_string()), "a\xff" "b");
+  EXPECT_EQ(from_base64(line.at("key").as_string()),
+            "a\xff"
+            "b");
   EXPECT_EQ(line.at("kind").as_string(), "put");
   EXPECT_EQ(as("alice", "GET", "/research?events=s3:ObjectRemoved:*&since=" + since).body, "");
 }
