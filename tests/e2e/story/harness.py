@@ -168,7 +168,7 @@ class Server:
         return boto3.client(
             "s3", endpoint_url=self.s3_url, aws_access_key_id=keys[0], aws_secret_access_key=keys[1],
             region_name="us-east-1",
-            config=Config(retries={"max_attempts": retries}, s3={"addressing_style": "path"},
+            config=Config(signature_version="s3v4", retries={"max_attempts": retries}, s3={"addressing_style": "path"},
                           connect_timeout=5, read_timeout=60))
 
     def home(self, user):

@@ -26,7 +26,7 @@ def start_jupyter(world):
     person.go(tool_url + "/")
     shown = time.monotonic() - clicked
     wait_for("the notebook's own page", lambda: person.script(
-        "return document.body && document.body.getAttribute('data-jupyter-api-token') !== null"), 60)
+        "return document.querySelector('#notebook_list') !== null"), 60)
     world.saw(f"start page after {shown:.2f} s, notebook usable after {time.monotonic() - clicked:.2f} s "
               f"at {person.driver.current_url}")
     world.notebook = Notebook(person, tool_url)
@@ -193,7 +193,7 @@ def drop_a_folder(world):
     wait_for("the file in the running tool", lambda: os.path.getsize(home_file) == 300_000_000, 10, 0.02)
     arrived = time.monotonic() - ended
     check(arrived < 2, f"the file came into the home only after {arrived:.1f} s")
-    check(len(percents) > 3, f"progress showed only {sorted(percents)}")
+    check(len(percents - {0, 100}) >= 2, f"progress showed only {sorted(percents)}")
     digest = sha256_of(big)
     answer = world.run_in_tool("import hashlib; print(hashlib.sha256(open('survey/raw/big.bin','rb').read()).hexdigest())")
     check(answer.strip() == digest, "the tool reads other bytes than were dropped")
@@ -206,7 +206,8 @@ def drop_a_folder(world):
         message = json.loads(row["message"])["message"]
         if message["method"] == "Network.requestWillBeSent" and message["params"]["request"]["method"] == "PUT":
             url = message["params"]["request"]["url"]
-            puts["s3" if f":{server.s3_port}/" in url else "web"] += 1
+            puts["s3"] += url.startswith(server.s3_url)
+            puts["web"] += url.startswith(server.web_url)
     check(puts["web"] == 0 and puts["s3"] >= 10, f"PUTs went to {puts}")
     world.saw(f"{puts['s3']} PUTs to signed URLs on the S3 listener, none to the web listener")
 
