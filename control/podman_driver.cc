@@ -270,8 +270,12 @@ class PodmanDriver final : public EngineDriver {
     const auto name = network(kind);
     auto answer = co_await send({.path = "/libpod/networks/" + name + "/json"});
     if (!answer) co_return std::unexpected(answer.error());
-    if (answer->good()) co_return read_subnet(answer->body);
-    auto subnet = co_await make_network(kind, std::nullopt);
+    // One without a range is left over from a making that was cut short: made again below.
+    const bool complete = kind == ToolTemplate::Network::open ||
+                          answer->body.find("\"lease_range\"") != std::string::npos;
+    if (answer->good() && complete) co_return read_subnet(answer->body);
+    auto subnet = read_subnet(answer->body);
+    if (!answer->good()) subnet = co_await make_network(kind, std::nullopt);
     if (!subnet || kind == ToolTemplate::Network::open) co_return subnet;
     // An internal network has no gateway for the engine, so it would give the bridge's own address
     // to the first container. Which subnets are free only the engine knows: it chooses one, then the

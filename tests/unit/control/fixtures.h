@@ -50,7 +50,7 @@ inline ToolId jupyter_of(std::string user) { return {PrincipalName(std::move(use
 
 class RegistryTest : public ::testing::Test {
  protected:
-  RegistryTest() { reopen(); }
+  explicit RegistryTest(std::uint64_t seed = 7) : random(seed) { reopen(); }
   void reopen() {
     registry.reset();
     auto opened = Registry::open({.path = directory.path + "/registry.db"}, clock, random);
@@ -74,7 +74,7 @@ class RegistryTest : public ::testing::Test {
 
   TemporaryDirectory directory;
   ManualClock clock;
-  SeededRandom random{7};
+  SeededRandom random;
   std::unique_ptr<Registry> registry;
 };
 

@@ -94,6 +94,18 @@ TEST(Bridge, TheHostTakesTheFirstAddress) {
   }
 }
 
+TEST(Bridge, ToolsGetTheOtherAddresses) {
+  const auto range = container_range_of("10.89.3.0/24");
+  ASSERT_TRUE(range);
+  EXPECT_EQ(range->first, "10.89.3.2");
+  EXPECT_EQ(range->last, "10.89.3.254");
+  const auto body = network_body("n", "b", "abc", ToolTemplate::Network::gateway_only,
+                                 Leases{"10.89.3.0/24", range->first, range->last});
+  EXPECT_NE(body.find("\"start_ip\":\"10.89.3.2\""), std::string::npos) << body;
+  EXPECT_NE(body.find("\"internal\":true"), std::string::npos) << body;
+  EXPECT_EQ(*read_subnet(body), "10.89.3.0/24");
+}
+
 TEST(KernelLog, AMemoryKillIsRecognisedByTheContainersId) {
   const std::string_view record =
       "6,1,2,-;oom-kill:constraint=CONSTRAINT_MEMCG,oom_memcg=/libpod_parent/libpod-abc123,task=x";
