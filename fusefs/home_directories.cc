@@ -40,26 +40,29 @@ void HomeFs::readdirplus(Reply reply, NodeId, std::uint64_t handle, ReadSpan spa
 }
 
 void HomeFs::list(Reply reply, std::uint64_t handle, ReadSpan span, Listing listing) {
-  auto& directory = *DirectoryHandle::from(handle);
   DirectoryPage page(span.size);
+  const int error = fill_page(page, *DirectoryHandle::from(handle),
+                              static_cast<std::int64_t>(span.offset), listing);
+  // The handle may be gone as soon as this is answered: its lock is not held any more.
+  if (error != 0) reply.error(error);
+  else reply.data(page.bytes());
+}
+
+int HomeFs::fill_page(DirectoryPage& page, DirectoryHandle& directory, std::int64_t from,
+                      Listing listing) {
   const std::lock_guard lock(directory.mutex);
-  const auto from = static_cast<std::int64_t>(span.offset);
   if (from != directory.position || from == 0) ::seekdir(directory.stream, from);
   directory.position = from;
   for (;;) {
     errno = 0;
     const dirent* item = ::readdir(directory.stream);
-    if (item == nullptr) {
-      if (errno != 0 && page.bytes().empty()) return void(reply.error(errno));
-      break;
-    }
+    if (item == nullptr) return errno != 0 && page.bytes().empty() ? errno : 0;
     if (!add_item(page, directory, *item, listing)) {
       ::seekdir(directory.stream, directory.position);
-      break;
+      return 0;
     }
     directory.position = item->d_off;
   }
-  reply.data(page.bytes());
 }
 
 bool HomeFs::add_item(DirectoryPage& page, const DirectoryHandle& directory,

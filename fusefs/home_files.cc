@@ -47,6 +47,10 @@ void HomeFs::finish_open(Reply reply, const InodePtr& inode, int flags) {
     retract_writer(*handle);
     return void(reply.error(error));
   }
+  if (handle->writable && was_replaced(*handle)) {
+    retract_writer(*handle);
+    return void(reply.error(ESTALE));
+  }
   if ((flags & O_TRUNC) != 0) {
     ::fremovexattr(handle->fd.get(), stub_attribute);
     if (reply.caller().uid != 0) drop_privilege_bits(handle->fd.get());
@@ -91,6 +95,14 @@ void HomeFs::create(Reply reply, NameAt name, std::uint32_t mode, int flags) {
   } else {
     close_handle(*handle);
   }
+}
+
+// The engine put another file under the name, and the kernel has not heard of it yet: what is
+// written into the old one would be lost. ESTALE makes the kernel look again.
+bool HomeFs::was_replaced(const FileHandle& handle) const {
+  struct stat status {};
+  return ::fstat(handle.fd.get(), &status) == 0 && status.st_nlink == 0 &&
+         table_->named(*handle.inode);
 }
 
 // Told before a byte can move: with passthrough or mmap no write passes by here.

@@ -100,6 +100,8 @@ class HomeFs final : public Filesystem, public std::enable_shared_from_this<Home
   std::string path_at(NameAt name) const;
   void remove_name(Reply reply, NameAt name, int at_flags);
   void list(Reply reply, std::uint64_t handle, ReadSpan span, Listing listing);
+  int fill_page(DirectoryPage& page, DirectoryHandle& directory, std::int64_t from,
+                Listing listing);
   bool add_item(DirectoryPage& page, const DirectoryHandle& directory, const struct dirent& item,
                 Listing listing);
 
@@ -118,6 +120,7 @@ class HomeFs final : public Filesystem, public std::enable_shared_from_this<Home
   void finish_open(Reply reply, const InodePtr& inode, int flags);
   Opened open_data(FileHandle& handle);
   Result<int> open_backing(const FileHandle& handle);
+  bool was_replaced(const FileHandle& handle) const;
   void close_handle(FileHandle& handle);
   // A writer is announced before a byte can move, moves with renames, and is taken back once.
   void announce_writer(FileHandle& handle, std::string path);

@@ -296,6 +296,11 @@ std::vector<std::string> InodeTable::paths(const Inode& inode) const {
   return all;
 }
 
+bool InodeTable::named(const Inode& inode) const {
+  const std::lock_guard lock(mutex_);
+  return !inode.links.empty();
+}
+
 InodePtr InodeTable::known(int directory, const std::string& name) {
   auto fd = open_at(directory, name, O_PATH | O_NOFOLLOW);
   struct stat status {};

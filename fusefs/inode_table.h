@@ -94,6 +94,8 @@ class InodeTable {
   std::vector<std::string> paths(const Inode& inode) const;  // all known names
   static std::string join(const std::string& directory, std::string_view name);
 
+  bool named(const Inode& inode) const;  // false once its last known name was removed here
+
   // The node that the kernel may hold for a file seen from outside, if any. No lookup is counted.
   InodePtr known(int directory, const std::string& name);
   // What the kernel knows under this name, if anything.

@@ -111,6 +111,19 @@ TEST(HomeChangesFromOutside, AppearVanishAndAreReplacedInSpiteOfTheKernelsCache)
   EXPECT_EQ(shell("ls " + mount.at("d")), "");
 }
 
+TEST(HomeChangesFromOutside, AWriterNeverGetsAFileThatWasJustReplaced) {
+  HomeMount mount;
+  write_text(mount.at("f"), "one");
+  write_text(mount.in_tree("other"), "two");
+  std::filesystem::rename(mount.in_tree("other"), mount.in_tree("f"));
+  // The kernel has not been told yet and still knows the old file under this name.
+  const int fd = ::open(mount.at("f").c_str(), O_WRONLY | O_APPEND);
+  ASSERT_GE(fd, 0);
+  EXPECT_EQ(::write(fd, "!", 1), 1);
+  ::close(fd);
+  EXPECT_EQ(read_text(mount.in_tree("f")), "two!");
+}
+
 TEST(HomeChangesFromOutside, ChangedAttributesAndContentAreSeen) {
   HomeMount mount;
   write_text(mount.at("f"), "before");
