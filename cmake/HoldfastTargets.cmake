@@ -6,6 +6,9 @@ function(holdfast_library name)
   target_link_libraries(holdfast_${name} PUBLIC holdfast::flags ${ARG_DEPS})
 endfunction()
 
+# What scripts/test builds and runs under the sanitizers: unit, model and fault tests.
+add_custom_target(holdfast_sanitized_tests)
+
 # holdfast_test(NAME LABEL SOURCES ... [DEPS ...]): one GoogleTest program, one ctest entry.
 function(holdfast_test name label)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
@@ -13,6 +16,9 @@ function(holdfast_test name label)
   target_link_libraries(${name} PRIVATE holdfast::flags ${ARG_DEPS} GTest::gtest GTest::gmock
     GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
+  if(label MATCHES "^(unit|model|fault)$")
+    add_dependencies(holdfast_sanitized_tests ${name})
+  endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()

@@ -177,6 +177,20 @@ class Server:
     def buckets(self, user):
         return os.path.join(self.data, "homes", user, "buckets")
 
+    def containers(self):
+        """Names of this server's containers, running or not: those that mount something of its data."""
+        listed = subprocess.run(["podman", "ps", "--all", "--format", "{{.Names}}"], capture_output=True,
+                                text=True, check=True).stdout.split()
+        ours = []
+        for name in listed:
+            seen = subprocess.run(["podman", "inspect", name], capture_output=True, text=True)
+            if seen.returncode == 0 and f'"{self.data}/' in seen.stdout:
+                ours.append(name)
+        return ours
+
+    def container(self, tool, user):
+        return next(name for name in self.containers() if name.endswith(f"{tool}-{user}"))
+
     def status_of_home(self, user):
         for home in self.cli_json("status")["homes"]:
             if home["user"] == user:

@@ -162,7 +162,7 @@ def audit(world):
     verdict = server.cli("audit", "verify").strip()
     check("the chain holds" in verdict, verdict)
     world.saw(verdict)
-    tail = server.cli("audit", "tail", "--lines", "2000")
+    tail = server.cli("audit", "tail", "--lines", "10000")
     for action in ("principal.create", "grant.add", "grant.remove", "denied", "tool.start"):
         check(action in tail, f"the audit does not show {action}")
     world.saw("audit tail shows:\n       " + "\n       ".join(tail.splitlines()[-4:]))
@@ -179,9 +179,8 @@ def clean_end(world):
     with open("/proc/mounts", encoding="utf-8") as mounts:
         left = [line for line in mounts if server.data in line]
     check(not left, f"mounts are left: {left}")
-    names = subprocess.run(["podman", "ps", "--all", "--format", "{{.Names}}"], capture_output=True, text=True).stdout
-    ours = [name for name in names.split() if name.endswith(("jupyter-alice", "jupyter-bob"))]
-    check(not ours, f"containers are left: {ours}")
+    left = server.containers()
+    check(not left, f"containers are left: {left}")
     begun = time.monotonic()
     server.start()
     world.saw(f"mounts and containers gone; a second start takes {time.monotonic() - begun:.1f} s")

@@ -33,9 +33,7 @@ def start_jupyter(world):
     world.notebook_name = world.notebook.create()
     answer = world.notebook.run("import os, pwd; print(6 * 7, pwd.getpwuid(os.getuid()).pw_name, os.getcwd())")
     check(answer.strip() == "42 alice /home/alice", f"the first cell printed {answer!r}")
-    world.container = lambda user: next(
-        name for name in subprocess.run(["podman", "ps", "--format", "{{.Names}}"], capture_output=True,
-                                        text=True).stdout.split() if name.endswith(f"jupyter-{user}"))
+    world.container = lambda user: server.container("jupyter", user)
     inspect = json.loads(subprocess.run(["podman", "inspect", world.container("alice")], capture_output=True,
                                         text=True, check=True).stdout)[0]
     limits = inspect["HostConfig"]
