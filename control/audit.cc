@@ -150,9 +150,11 @@ Result<void> AuditLog::write_batch(std::vector<AuditEvent> batch, std::uint64_t 
   auto transaction = database_.begin();
   if (!transaction) return std::unexpected(transaction.error());
   if (dropped > 0) {
-    auto done = append_within_transaction(
-        {.time = clock_.now(), .actor = PrincipalName("holdfast"), .action = "audit.dropped",
-         .outcome = "failed", .detail = fmt::format(R"({{"events":{}}})", dropped)});
+    auto done = append_within_transaction({.time = clock_.now(),
+                                           .actor = PrincipalName("holdfast"),
+                                           .action = "audit.dropped",
+                                           .outcome = "failed",
+                                           .detail = fmt::format(R"({{"events":{}}})", dropped)});
     if (!done) return done;
   }
   for (auto& event : batch) {
@@ -214,8 +216,8 @@ Result<AuditVerdict> AuditLog::verify() {
   verdict.head = to_hex(as_bytes(previous));
   if (verdict.ok() && (head->sequence != expected - 1 || head->hash != previous)) {
     verdict.first_bad = static_cast<std::uint64_t>(expected);
-    verdict.reason = fmt::format("the log ends at event {}, but {} were written", expected - 1,
-                                 head->sequence);
+    verdict.reason =
+        fmt::format("the log ends at event {}, but {} were written", expected - 1, head->sequence);
   }
   return verdict;
 }

@@ -30,27 +30,27 @@ struct AuditEvent {
   TimePoint time{};            // given by the log where unset
   PrincipalName actor;
   PrincipalName on_behalf_of;
-  std::string action;   // "grant.add", "s3.denied", "session.create", "tool.start" …
-  std::string target;   // "research/public/", "jupyter-alice", a key id …
+  std::string action;          // "grant.add", "s3.denied", "session.create", "tool.start" …
+  std::string target;          // "research/public/", "jupyter-alice", a key id …
   std::string outcome = "ok";  // "ok", "denied", "failed"
   std::int64_t grant = 0;      // that allowed it; 0: none
   std::string request_id;
-  std::string source;   // IP address or "admin-socket"
-  std::string detail;   // a JSON object or empty; at most 4 KiB, every field is bounded
+  std::string source;  // IP address or "admin-socket"
+  std::string detail;  // a JSON object or empty; at most 4 KiB, every field is bounded
 };
 
 struct AuditFilter {  // empty members match all
   PrincipalName actor;
-  std::string action;  // exact, or a prefix that ends in '.': "grant."
+  std::string action;        // exact, or a prefix that ends in '.': "grant."
   std::uint64_t before = 0;  // only sequences below; 0: from the newest
   std::uint64_t after = 0;   // only sequences above: for following the log
 };
 
 struct AuditVerdict {
-  std::uint64_t events = 0;  // that were checked
+  std::uint64_t events = 0;                // that were checked
   std::optional<std::uint64_t> first_bad;  // sequence of the first row that does not fit
-  std::string reason;        // a sentence, where first_bad is set
-  std::string head;          // hex of the last hash: note it elsewhere to prove that none is gone
+  std::string reason;                      // a sentence, where first_bad is set
+  std::string head;  // hex of the last hash: note it elsewhere to prove that none is gone
   bool ok() const { return !first_bad.has_value(); }
 };
 

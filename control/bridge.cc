@@ -55,7 +55,8 @@ Result<BridgeAddress> first_host_of(const std::string& subnet) {
   const auto slash = subnet.find('/');
   in_addr base{};
   unsigned bits = 0;
-  if (slash == std::string::npos || inet_pton(AF_INET, subnet.substr(0, slash).c_str(), &base) != 1 ||
+  if (slash == std::string::npos ||
+      inet_pton(AF_INET, subnet.substr(0, slash).c_str(), &base) != 1 ||
       std::from_chars(subnet.data() + slash + 1, subnet.data() + subnet.size(), bits).ec !=
           std::errc() ||
       bits < 8 || bits > 30) {

@@ -9,7 +9,7 @@
 namespace holdfast::control {
 
 struct BridgeAddress {
-  std::string address;    // "10.89.0.1"
+  std::string address;  // "10.89.0.1"
   unsigned prefix_bits = 24;
 };
 

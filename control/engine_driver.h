@@ -29,7 +29,7 @@ struct ContainerSpec {
   ToolId tool;
   std::uint64_t generation = 0;
   std::string spec_hash;
-  std::uint32_t uid = 0;  // and gid
+  std::uint32_t uid = 0;        // and gid
   std::string user_name, home;  // the passwd entry inside
   std::vector<std::string> command;
   std::map<std::string, std::string> environment;
@@ -71,8 +71,7 @@ class EngineDriver {
   virtual boost::asio::awaitable<Result<std::vector<ContainerState>>> list() = 0;
   // Calls `changed` when something may have; returns when the stream ends or is cancelled.
   virtual boost::asio::awaitable<Result<void>> watch(std::function<void()> changed) = 0;
-  virtual boost::asio::awaitable<Result<std::string>> logs(std::string name,
-                                                           std::size_t lines) = 0;
+  virtual boost::asio::awaitable<Result<std::string>> logs(std::string name, std::size_t lines) = 0;
   // No tool is left and the server ends: takes the network down.
   virtual boost::asio::awaitable<void> retire() = 0;
   // The host's address as tools see it (the bridge's gateway): serve listens for S3 there.

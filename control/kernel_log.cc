@@ -19,7 +19,7 @@ bool kernel_killed_for_memory(std::string_view container_id) {
   if (!log) return false;
   char record[8192];
   for (;;) {
-    const auto got = ::read(log->get(), record, sizeof record);  // one record a read
+    const auto got = ::read(log->get(), record, sizeof record);   // one record a read
     if (got < 0 && (errno == EPIPE || errno == EINTR)) continue;  // overwritten meanwhile
     if (got <= 0) return false;
     if (is_memory_kill_of({record, static_cast<std::size_t>(got)}, container_id)) return true;

@@ -30,9 +30,7 @@ asio::awaitable<T> hop(asio::any_io_executor executor, asio::awaitable<T> task) 
 
 }  // namespace
 
-asio::awaitable<Result<void>> ToolLauncher::run() {
-  return hop(state_->executor(), state_->run());
-}
+asio::awaitable<Result<void>> ToolLauncher::run() { return hop(state_->executor(), state_->run()); }
 asio::awaitable<void> ToolLauncher::stop(Ending ending) {
   co_await asio::co_spawn(state_->executor(), state_->stop(ending), asio::use_awaitable);
 }
@@ -146,14 +144,13 @@ asio::awaitable<Result<ToolStatus>> State::change(
     Actor actor, ToolId id, Result<ToolRecord> (Registry::*how)(const Actor&, const ToolId&)) {
   if (stopping_) co_return fail(ErrorCode::unavailable, "the server is being stopped");
   Registry& registry = parts_.registry;
-  auto record = co_await parts_.pool.run([&registry, how, actor, id] {
-    return (registry.*how)(actor, id);
-  });
+  auto record =
+      co_await parts_.pool.run([&registry, how, actor, id] { return (registry.*how)(actor, id); });
   if (!record) co_return std::unexpected(record.error());
-  auto chosen = co_await parts_.pool.run([&registry, name = id.tool,
-                                          version = record->template_version] {
-    return registry.find_template(name, version);
-  });
+  auto chosen =
+      co_await parts_.pool.run([&registry, name = id.tool, version = record->template_version] {
+        return registry.find_template(name, version);
+      });
   if (!chosen) co_return std::unexpected(chosen.error());
   auto& instance = tools_[id];
   if (instance.record.generation <= record->generation) {
@@ -206,8 +203,8 @@ void State::publish() {
 ToolStatus State::status_of(const Instance& instance) const {
   ToolStatus status{.id = instance.record.id,
                     .title = instance.tool_template.title,
-                    .shown = shown_state(instance.record, instance.tool_template,
-                                         instance.observed, parts_.clock.now()),
+                    .shown = shown_state(instance.record, instance.tool_template, instance.observed,
+                                         parts_.clock.now()),
                     .since = instance.record.changed,
                     .generation = instance.record.generation,
                     .template_version = instance.tool_template.version};

@@ -26,11 +26,11 @@
 namespace holdfast::control {
 
 struct LauncherOptions {
-  std::string s3_endpoint;   // as tools reach it; "{host}" is EngineDriver::host_address()
+  std::string s3_endpoint;  // as tools reach it; "{host}" is EngineDriver::host_address()
   std::string region = "us-east-1";
   std::string public_domain = "localhost:7080";  // a tool's host is TOOL-USER.<public_domain>
   std::string public_scheme = "http";
-  std::vector<std::string> hidden_paths;         // the data directory
+  std::vector<std::string> hidden_paths;  // the data directory
   std::chrono::seconds stop_grace{10};
   std::chrono::milliseconds full_scan_every{30'000};
   std::chrono::milliseconds ready_poll_every{100};

@@ -90,8 +90,8 @@ asio::awaitable<Result<void>> State::read_registry() {
   }
   // Whose user was removed: its container is an orphan now.
   std::erase_if(tools_, [&](const auto& entry) {
-    const bool as_listed = versions.contains(entry.first) &&
-                           versions[entry.first] == entry.second.version;
+    const bool as_listed =
+        versions.contains(entry.first) && versions[entry.first] == entry.second.version;
     return !entry.second.working && as_listed && !present.contains(entry.first);
   });
   co_return Result<void>();
@@ -215,11 +215,18 @@ asio::awaitable<Result<void>> State::take_step(ToolId id, Step step) {
   const auto name = container_name(parts_.registry.instance_id(), id);
   Result<void> done;
   switch (step) {
-    case Step::none: break;
-    case Step::bring_up: done = co_await bring_up(id); break;
-    case Step::probe: co_return co_await probe(id);
-    case Step::record_failure: done = co_await record_failure(id); break;
-    case Step::release: co_return co_await release(id);
+    case Step::none:
+      break;
+    case Step::bring_up:
+      done = co_await bring_up(id);
+      break;
+    case Step::probe:
+      co_return co_await probe(id);
+    case Step::record_failure:
+      done = co_await record_failure(id);
+      break;
+    case Step::release:
+      co_return co_await release(id);
     case Step::remove:
       publish();
       done = co_await parts_.engine.remove(name, options_.stop_grace);
@@ -248,8 +255,10 @@ asio::awaitable<void> State::observe(ToolId id) {
   if (!instance) co_return;
   if (records && instance->version == version) {
     const auto found = std::ranges::find(*records, id, &ToolRecord::id);
-    if (found != records->end()) instance->record = *found;
-    else instance->record.desired = Desired::stopped;  // the user is gone
+    if (found != records->end())
+      instance->record = *found;
+    else
+      instance->record.desired = Desired::stopped;  // the user is gone
   }
   see(*instance, containers);
 }
@@ -260,9 +269,8 @@ asio::awaitable<Result<void>> State::bring_up(ToolId id) {
   const auto tool = instance->tool_template;
   instance->observed.released = false;
   Registry& registry = parts_.registry;
-  auto user = co_await parts_.pool.run([&registry, who = id.user] {
-    return registry.principal(who);
-  });
+  auto user =
+      co_await parts_.pool.run([&registry, who = id.user] { return registry.principal(who); });
   if (!user) co_return std::unexpected(user.error());
   instance->observed.mount = {.state = MountState::starting};
   publish();
@@ -270,9 +278,8 @@ asio::awaitable<Result<void>> State::bring_up(ToolId id) {
   if ((instance = find(id))) instance->observed.mount = parts_.mounts.state(id.user);
   publish();
   if (!paths) co_return co_await give_up_after_attempts(id, paths.error());
-  auto key = co_await parts_.pool.run([&registry, record] {
-    return registry.renew_tool_key(record);
-  });
+  auto key =
+      co_await parts_.pool.run([&registry, record] { return registry.renew_tool_key(record); });
   if (!key) co_return std::unexpected(key.error());
   auto options = options_;
   if (options.s3_endpoint.find("{host}") != std::string::npos) {
@@ -307,9 +314,8 @@ asio::awaitable<Result<void>> State::give_up_after_attempts(ToolId id, Error err
       return registry.record_tool_failure(record, "it could not be started: " + error.context, "");
     });
   }
-  auto counted = co_await parts_.pool.run([&registry, record] {
-    return registry.record_tool_attempt(record);
-  });
+  auto counted = co_await parts_.pool.run(
+      [&registry, record] { return registry.record_tool_attempt(record); });
   if (!counted) co_return counted;
   if (auto* present = find(id); present && present->record.generation == record.generation) {
     present->record.attempts = record.attempts + 1;
@@ -363,9 +369,8 @@ asio::awaitable<Result<void>> State::release(ToolId id) {
   instance->observed.released = true;
   if (!record.key.empty()) {
     Registry& registry = parts_.registry;
-    auto revoked = co_await parts_.pool.run([&registry, record] {
-      return registry.revoke_tool_key(record);
-    });
+    auto revoked =
+        co_await parts_.pool.run([&registry, record] { return registry.revoke_tool_key(record); });
     if (!revoked && revoked.error().code != ErrorCode::not_found) co_return revoked;
     if ((instance = find(id)) && instance->record.key == record.key) instance->record.key = {};
   }

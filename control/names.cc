@@ -10,9 +10,9 @@ namespace holdfast::control {
 namespace {
 
 // Names that hosts, logs and people take for something else.
-constexpr std::array<std::string_view, 11> reserved{
-    "root", "nobody", "daemon", "bin", "sys", "holdfast", "launcher", "anonymous", "everyone",
-    "public", "localhost"};
+constexpr std::array<std::string_view, 11> reserved{"root",     "nobody",   "daemon",   "bin",
+                                                    "sys",      "holdfast", "launcher", "anonymous",
+                                                    "everyone", "public",   "localhost"};
 
 bool lower(char c) { return c >= 'a' && c <= 'z'; }
 bool digit(char c) { return c >= '0' && c <= '9'; }

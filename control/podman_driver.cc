@@ -89,9 +89,8 @@ class PodmanDriver final : public EngineDriver {
       }
       co_return fail(ErrorCode::conflict, "a container {} of another state is there", spec.name);
     }
-    CreateInputs inputs{.instance_id = options_.instance_id,
-                        .network = network(spec.network),
-                        .limits = limits_};
+    CreateInputs inputs{
+        .instance_id = options_.instance_id, .network = network(spec.network), .limits = limits_};
     if (spec.network == ToolTemplate::Network::open) {
       auto subnet = co_await ensure_network(spec.network);
       if (!subnet) co_return std::unexpected(subnet.error());
@@ -116,15 +115,14 @@ class PodmanDriver final : public EngineDriver {
   }
 
   asio::awaitable<Result<void>> remove(std::string name, std::chrono::seconds grace) override {
-    Call call{.method = "DELETE",
-              .path = fmt::format("/libpod/containers/{}?force=true&timeout={}", name,
-                                  grace.count()),
-              .limit = call_limit + grace};
+    Call call{
+        .method = "DELETE",
+        .path = fmt::format("/libpod/containers/{}?force=true&timeout={}", name, grace.count()),
+        .limit = call_limit + grace};
     auto answer = co_await send(std::move(call));
     if (!answer) co_return std::unexpected(answer.error());
     if (answer->good() || answer->status == 404) co_return Result<void>();
-    co_return fail(ErrorCode::io, "remove the container {}: {}", name,
-                   error_message(answer->body));
+    co_return fail(ErrorCode::io, "remove the container {}: {}", name, error_message(answer->body));
   }
 
   asio::awaitable<Result<std::vector<ContainerState>>> list() override {
@@ -143,9 +141,8 @@ class PodmanDriver final : public EngineDriver {
   }
 
   asio::awaitable<Result<void>> watch(std::function<void()> changed) override {
-    net::ClientRequest request =
-        request_for({.path = "/libpod/events?stream=true&filters=" + filters(),
-                     .limit = stream_limit});
+    net::ClientRequest request = request_for(
+        {.path = "/libpod/events?stream=true&filters=" + filters(), .limit = stream_limit});
     request.stall_timeout = stream_limit;
     auto response = co_await http_.send(std::move(request));
     if (!response) co_return std::unexpected(response.error());
@@ -278,8 +275,8 @@ class PodmanDriver final : public EngineDriver {
     if (!answer->good()) subnet = co_await make_network(kind, std::nullopt);
     if (!subnet || kind == ToolTemplate::Network::open) co_return subnet;
     // An internal network has no gateway for the engine, so it would give the bridge's own address
-    // to the first container. Which subnets are free only the engine knows: it chooses one, then the
-    // network is made again with that address left out.
+    // to the first container. Which subnets are free only the engine knows: it chooses one, then
+    // the network is made again with that address left out.
     auto range = container_range_of(*subnet);
     if (!range) co_return std::unexpected(range.error());
     auto gone = co_await expect({"DELETE", "/libpod/networks/" + name}, "make the tools' network");
@@ -290,10 +287,9 @@ class PodmanDriver final : public EngineDriver {
   asio::awaitable<Result<std::string>> make_network(ToolTemplate::Network kind,
                                                     std::optional<Leases> leases) {
     const auto interface = kind == ToolTemplate::Network::open ? bridge() + "o" : bridge();
-    const auto body =
-        network_body(network(kind), interface, options_.instance_id, kind, leases);
-    auto made = co_await expect({"POST", "/libpod/networks/create", body},
-                                "make the tools' network");
+    const auto body = network_body(network(kind), interface, options_.instance_id, kind, leases);
+    auto made =
+        co_await expect({"POST", "/libpod/networks/create", body}, "make the tools' network");
     if (!made) co_return std::unexpected(made.error());
     co_return read_subnet(made->body);
   }
@@ -319,11 +315,11 @@ class PodmanDriver final : public EngineDriver {
     if (!passwd) return fail_within("read the host's accounts", passwd.error());
     auto group = read_file("/etc/group");
     if (!group) return fail_within("read the host's groups", group.error());
-    auto done = replace_file(inputs.passwd_file,
-                             fmt::format("{0}:x:{1}:{1}::{2}:/bin/bash\n", spec.user_name, spec.uid,
-                                         spec.home) +
-                                 without_account(*passwd, spec.user_name, spec.uid),
-                             0644);
+    auto done = replace_file(
+        inputs.passwd_file,
+        fmt::format("{0}:x:{1}:{1}::{2}:/bin/bash\n", spec.user_name, spec.uid, spec.home) +
+            without_account(*passwd, spec.user_name, spec.uid),
+        0644);
     if (!done) return done;
     return replace_file(inputs.group_file,
                         fmt::format("{}:x:{}:\n", spec.user_name, spec.uid) +

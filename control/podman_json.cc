@@ -142,10 +142,9 @@ std::string create_body(const ContainerSpec& spec, const CreateInputs& in) {
       {"log_configuration", json::object{{"driver", "k8s-file"}, {"size", 8 << 20}}},
       {"mounts", mounts_of(spec, in)},
       {"r_limits", limits_of(in.limits)},
-      {"resource_limits",
-       json::object{{"memory", json::object{{"limit", spec.memory_bytes},
-                                            {"swap", spec.memory_bytes}}},
-                    {"pids", json::object{{"limit", spec.pids}}}}}};
+      {"resource_limits", json::object{{"memory", json::object{{"limit", spec.memory_bytes},
+                                                               {"swap", spec.memory_bytes}}},
+                                       {"pids", json::object{{"limit", spec.pids}}}}}};
   if (spec.image.empty()) {
     body["rootfs"] = "/";
     body["rootfs_overlay"] = true;

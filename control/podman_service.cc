@@ -92,9 +92,8 @@ Result<void> PodmanService::start() {
   }
   std::vector<std::string> words{podman};
   // crun refuses a host whose cgroup tree is a mix of v1 and v2; runc takes both.
-  const std::string runtime = options_.runtime == "auto"
-                                  ? (find_program("runc").empty() ? "" : "runc")
-                                  : options_.runtime;
+  const std::string runtime =
+      options_.runtime == "auto" ? (find_program("runc").empty() ? "" : "runc") : options_.runtime;
   if (!runtime.empty()) words.insert(words.end(), {"--runtime", runtime});
   words.insert(words.end(), {"system", "service", "--time=0", "unix://" + options_.socket});
   std::vector<char*> arguments;

@@ -22,10 +22,14 @@ bool live(const std::optional<TimePoint>& not_after, TimePoint now) {
 // What a grant allows beyond its level: the bucket as a whole.
 bool grant_allows(const Grant& grant, const AccessRequest& request) {
   switch (request.action) {
-    case Action::head_bucket: return true;
-    case Action::read_bucket_config: return grant.prefix.empty() && grant.level != Level::drop;
-    case Action::write_bucket_config: return grant.prefix.empty() && grant.level == Level::admin;
-    default: break;
+    case Action::head_bucket:
+      return true;
+    case Action::read_bucket_config:
+      return grant.prefix.empty() && grant.level != Level::drop;
+    case Action::write_bucket_config:
+      return grant.prefix.empty() && grant.level == Level::admin;
+    default:
+      break;
   }
   if (!level_allows(grant.level, request.action)) return false;
   return is_listing(request.action) ? covers_listing(grant.prefix, request.path)

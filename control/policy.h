@@ -27,24 +27,31 @@ std::optional<Level> level_from(std::string_view text);
 
 // What a request does, finer than a level. Versioned access is its own action.
 enum class Action : std::uint8_t {
-  list_buckets,         // always allowed; the answer holds only what is visible
-  head_bucket,          // any grant inside the bucket
-  list_objects,         // judged on the listing's prefix
-  list_versions, list_uploads,
-  read_object, read_version,
-  write_object,         // put, copy destination, multipart
-  delete_object,        // makes a marker where the bucket is versioned
+  list_buckets,  // always allowed; the answer holds only what is visible
+  head_bucket,   // any grant inside the bucket
+  list_objects,  // judged on the listing's prefix
+  list_versions,
+  list_uploads,
+  read_object,
+  read_version,
+  write_object,   // put, copy destination, multipart
+  delete_object,  // makes a marker where the bucket is versioned
   delete_version,
-  abort_upload, list_parts,
-  read_tags, write_tags,
-  read_bucket_config, write_bucket_config,  // versioning, CORS, lifecycle, policy …
-  create_bucket, delete_bucket,
-  write_retention, bypass_governance,
-  watch_changes,        // the change feed of a prefix
+  abort_upload,
+  list_parts,
+  read_tags,
+  write_tags,
+  read_bucket_config,
+  write_bucket_config,  // versioning, CORS, lifecycle, policy …
+  create_bucket,
+  delete_bucket,
+  write_retention,
+  bypass_governance,
+  watch_changes,  // the change feed of a prefix
 };
 
 struct Grant {
-  std::int64_t id = 0;  // 0: implied (own home, administrator)
+  std::int64_t id = 0;      // 0: implied (own home, administrator)
   PrincipalName principal;  // a user, app, service or group
   BucketName bucket;
   std::string prefix;
@@ -55,7 +62,7 @@ struct Grant {
 
 struct PrincipalRecord {
   PrincipalName name;
-  bool admin = false;     // may do everything; every use is audited
+  bool admin = false;  // may do everything; every use is audited
   bool disabled = false;
   std::uint32_t uid = 0;  // of the person's files and tools; 0: none
   std::vector<PrincipalName> groups;
@@ -69,7 +76,7 @@ struct KeyRecord {
   AccessKeyId id;
   std::string secret;
   PrincipalName principal;
-  std::string purpose;  // "user", "session", "mount", "tool"
+  std::string purpose;        // "user", "session", "mount", "tool"
   std::string session_token;  // empty: a permanent pair; else x-amz-security-token must equal it
   std::optional<TimePoint> not_after;
   std::optional<KeyScope> scope;
@@ -85,9 +92,9 @@ struct AccessRequest {
 };
 struct Decision {
   bool allowed = false;
-  std::int64_t grant = 0;   // that allowed it
+  std::int64_t grant = 0;      // that allowed it
   Level level = Level::admin;  // of that grant; drop: list and abort only the caller's own uploads
-  std::string reason;       // for the denied: a sentence for the audit, not for the client
+  std::string reason;          // for the denied: a sentence for the audit, not for the client
 };
 
 // A bucket or prefix that a principal can see, for ListBuckets, the bucket view and the console.
@@ -112,7 +119,7 @@ class PolicySnapshot {
 
   std::uint64_t epoch() const { return content_.epoch; }
   const BucketName& homes_bucket() const { return content_.homes_bucket; }
-  const KeyRecord* find_key(const AccessKeyId& id) const;           // expired ones too
+  const KeyRecord* find_key(const AccessKeyId& id) const;  // expired ones too
   const PrincipalRecord* find_principal(const PrincipalName& name) const;
   Decision decide(const AccessRequest& request) const;
   // In byte order of (bucket, prefix); without what a wider entry of equal or higher level covers.

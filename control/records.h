@@ -83,7 +83,7 @@ enum class Desired : std::uint8_t { stopped, running };
 
 // What a tool is made of. Stored per version; a running instance keeps the version it started with.
 struct ToolTemplate {
-  std::string name;          // [a-z][a-z0-9]{0,30}
+  std::string name;           // [a-z][a-z0-9]{0,30}
   std::uint32_t version = 0;  // given by the registry: 1, 2, …
   std::string title;
   std::vector<std::string> command;  // {home}, {user}, {port}, {host}, {origin} are replaced
@@ -93,7 +93,7 @@ struct ToolTemplate {
   std::uint64_t memory_bytes = 1u << 30;
   std::uint32_t pids = 512;
   std::uint32_t start_seconds = 60;  // longer than this: Failed
-  std::string image;  // empty: the host's own root, as an overlay
+  std::string image;                 // empty: the host's own root, as an overlay
   enum class Network : std::uint8_t { gateway_only, open } network = Network::gateway_only;
 };
 
@@ -103,12 +103,12 @@ struct ToolRecord {
   Desired desired = Desired::stopped;
   std::uint64_t generation = 0;  // + 1 at every start and restart
   std::uint32_t template_version = 0;
-  std::uint32_t attempts = 0;    // engine failures within this generation
-  TimePoint changed{};           // of the last change of `desired` or `generation`
+  std::uint32_t attempts = 0;           // engine failures within this generation
+  TimePoint changed{};                  // of the last change of `desired` or `generation`
   std::uint64_t failed_generation = 0;  // equal to `generation`: do not start again by ourselves
-  std::string failure;           // a sentence
-  std::string failure_log;       // the container's last lines, bounded
-  AccessKeyId key;               // of the running instance; empty: none
+  std::string failure;                  // a sentence
+  std::string failure_log;              // the container's last lines, bounded
+  AccessKeyId key;                      // of the running instance; empty: none
 };
 
 }  // namespace holdfast::control

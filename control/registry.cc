@@ -189,8 +189,8 @@ Result<std::unique_ptr<Registry>> Registry::open(RegistryOptions options, const 
     if (!transaction) return std::unexpected(transaction.error());
     auto id = lasting_setting(*parts->database, "instance_id", [&] { return random.hex(5); });
     if (!id) return std::unexpected(id.error());
-    auto secret = lasting_setting(*parts->database, "instance_secret",
-                                  [&] { return random.hex(32); });
+    auto secret =
+        lasting_setting(*parts->database, "instance_secret", [&] { return random.hex(32); });
     if (!secret) return std::unexpected(secret.error());
     if (auto done = transaction->commit(); !done) return std::unexpected(done.error());
     parts->instance_id = std::move(*id);

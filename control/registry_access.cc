@@ -142,9 +142,9 @@ Result<KeyRecord> Registry::create_key(const Actor& actor, const NewKey& wanted)
         auto stored = parts_->store_key(wanted);
         if (!stored) return std::unexpected(stored.error());
         key = std::move(*stored);
-        event.detail = fmt::format(R"({{"key":"{}","purpose":"{}","not_after":{},"scoped":{}}})",
-                                   key.id.value, key.purpose, expiry_text(key.not_after),
-                                   key.scope.has_value());
+        event.detail =
+            fmt::format(R"({{"key":"{}","purpose":"{}","not_after":{},"scoped":{}}})", key.id.value,
+                        key.purpose, expiry_text(key.not_after), key.scope.has_value());
         return {};
       });
   if (!done) return std::unexpected(done.error());
@@ -240,10 +240,9 @@ Result<Grant> Registry::add_grant(const Actor& actor, const NewGrant& wanted) {
   auto done = parts_->change(
       actor, {.action = "grant.add", .target = place(wanted.bucket, wanted.prefix)},
       Touches::access, [&](AuditEvent& event) -> Result<void> {
-        event.detail =
-            fmt::format(R"({{"principal":{},"level":"{}","not_after":{}}})",
-                        quoted(wanted.principal.value), to_string(wanted.level),
-                        expiry_text(wanted.not_after));
+        event.detail = fmt::format(R"({{"principal":{},"level":"{}","not_after":{}}})",
+                                   quoted(wanted.principal.value), to_string(wanted.level),
+                                   expiry_text(wanted.not_after));
         auto stored = parts_->store_grant(actor, wanted);
         if (!stored) return std::unexpected(stored.error());
         grant = std::move(*stored);
@@ -290,16 +289,15 @@ Result<std::vector<Grant>> Registry::grants(const GrantFilter& filter) {
 }
 
 Result<void> Registry::remove_grants_of_bucket(const Actor& actor, const BucketName& bucket) {
-  return parts_->change(
-      actor, {.action = "grant.remove_bucket", .target = bucket.value}, Touches::access,
-      [&](AuditEvent& event) -> Result<void> {
-        auto may = parts_->require_admin(actor, "remove all grants of a bucket");
-        if (!may) return may;
-        auto removed = parts_->database->remove_grants_of_bucket(bucket.value);
-        if (!removed) return std::unexpected(removed.error());
-        event.detail = fmt::format(R"({{"grants":{}}})", *removed);
-        return {};
-      });
+  return parts_->change(actor, {.action = "grant.remove_bucket", .target = bucket.value},
+                        Touches::access, [&](AuditEvent& event) -> Result<void> {
+                          auto may = parts_->require_admin(actor, "remove all grants of a bucket");
+                          if (!may) return may;
+                          auto removed = parts_->database->remove_grants_of_bucket(bucket.value);
+                          if (!removed) return std::unexpected(removed.error());
+                          event.detail = fmt::format(R"({{"grants":{}}})", *removed);
+                          return {};
+                        });
 }
 
 }  // namespace holdfast::control

@@ -17,15 +17,14 @@ struct Toggle {
 
 Result<void> toggle(Registry::Parts& parts, const Actor& actor, const PrincipalName& name,
                     const Toggle& how) {
-  return parts.change(
-      actor, {.action = std::string(how.action), .target = name.value}, Touches::access,
-      [&](AuditEvent&) -> Result<void> {
-        if (auto may = parts.require_admin(actor, how.sentence); !may) return may;
-        auto row = parts.require_principal(name);
-        if (!row) return std::unexpected(row.error());
-        how.apply(*row);
-        return parts.database->put(*row);
-      });
+  return parts.change(actor, {.action = std::string(how.action), .target = name.value},
+                      Touches::access, [&](AuditEvent&) -> Result<void> {
+                        if (auto may = parts.require_admin(actor, how.sentence); !may) return may;
+                        auto row = parts.require_principal(name);
+                        if (!row) return std::unexpected(row.error());
+                        how.apply(*row);
+                        return parts.database->put(*row);
+                      });
 }
 
 }  // namespace
@@ -56,8 +55,8 @@ Result<Principal> Registry::create_principal(const Actor& actor, const NewPrinci
           row.uid = *uid;
         }
         row.created = to_stored(parts_->clock.now());
-        event.detail = fmt::format(R"({{"kind":"{}","admin":{},"uid":{}}})", row.kind, row.admin,
-                                   row.uid);
+        event.detail =
+            fmt::format(R"({{"kind":"{}","admin":{},"uid":{}}})", row.kind, row.admin, row.uid);
         return parts_->database->put(row);
       });
   if (!done) return std::unexpected(done.error());
@@ -65,52 +64,53 @@ Result<Principal> Registry::create_principal(const Actor& actor, const NewPrinci
 }
 
 Result<void> Registry::remove_principal(const Actor& actor, const PrincipalName& name) {
-  auto done = parts_->change(
-      actor, {.action = "principal.remove", .target = name.value}, Touches::access,
-      [&](AuditEvent&) -> Result<void> {
-        if (auto may = parts_->require_admin(actor, "remove users and groups"); !may) return may;
-        if (auto row = parts_->require_principal(name); !row) return std::unexpected(row.error());
-        auto removed = parts_->database->remove_principal(name.value);
-        if (!removed) return std::unexpected(removed.error());
-        return {};
-      });
+  auto done =
+      parts_->change(actor, {.action = "principal.remove", .target = name.value}, Touches::access,
+                     [&](AuditEvent&) -> Result<void> {
+                       if (auto may = parts_->require_admin(actor, "remove users and groups"); !may)
+                         return may;
+                       if (auto row = parts_->require_principal(name); !row)
+                         return std::unexpected(row.error());
+                       auto removed = parts_->database->remove_principal(name.value);
+                       if (!removed) return std::unexpected(removed.error());
+                       return {};
+                     });
   if (done && parts_->principal_ended) parts_->principal_ended(name);
   return done;
 }
 
 Result<void> Registry::disable_principal(const Actor& actor, const PrincipalName& name) {
   auto& parts = *parts_;
-  auto done = parts.change(
-      actor, {.action = "principal.disable", .target = name.value}, Touches::access,
-      [&](AuditEvent&) -> Result<void> {
-        if (auto may = parts.require_admin(actor, "disable users"); !may) return may;
-        auto row = parts.require_principal(name);
-        if (!row) return std::unexpected(row.error());
-        row->disabled = true;
-        if (auto kept = parts.database->put(*row); !kept) return kept;
-        // Who is disabled keeps no open session and no running tool.
-        if (auto ended = parts.database->remove_sessions_of(name.value); !ended) {
-          return std::unexpected(ended.error());
-        }
-        auto tools = parts.database->tools();
-        if (!tools) return std::unexpected(tools.error());
-        for (auto& tool : *tools) {
-          if (tool.user != name.value || !tool.running) continue;
-          tool.running = false;
-          tool.changed = to_stored(parts.clock.now());
-          if (auto stopped = parts.database->put(tool); !stopped) return stopped;
-        }
-        return {};
-      });
+  auto done =
+      parts.change(actor, {.action = "principal.disable", .target = name.value}, Touches::access,
+                   [&](AuditEvent&) -> Result<void> {
+                     if (auto may = parts.require_admin(actor, "disable users"); !may) return may;
+                     auto row = parts.require_principal(name);
+                     if (!row) return std::unexpected(row.error());
+                     row->disabled = true;
+                     if (auto kept = parts.database->put(*row); !kept) return kept;
+                     // Who is disabled keeps no open session and no running tool.
+                     if (auto ended = parts.database->remove_sessions_of(name.value); !ended) {
+                       return std::unexpected(ended.error());
+                     }
+                     auto tools = parts.database->tools();
+                     if (!tools) return std::unexpected(tools.error());
+                     for (auto& tool : *tools) {
+                       if (tool.user != name.value || !tool.running) continue;
+                       tool.running = false;
+                       tool.changed = to_stored(parts.clock.now());
+                       if (auto stopped = parts.database->put(tool); !stopped) return stopped;
+                     }
+                     return {};
+                   });
   if (done && parts.principal_ended) parts.principal_ended(name);
   return done;
 }
 
 Result<void> Registry::enable_principal(const Actor& actor, const PrincipalName& name) {
-  return toggle(*parts_, actor, name,
-                {"principal.enable", "enable users", [](index::PrincipalRow& row) {
-                   row.disabled = false;
-                 }});
+  return toggle(
+      *parts_, actor, name,
+      {"principal.enable", "enable users", [](index::PrincipalRow& row) { row.disabled = false; }});
 }
 
 Result<void> Registry::make_admin(const Actor& actor, const PrincipalName& name) {
@@ -120,9 +120,8 @@ Result<void> Registry::make_admin(const Actor& actor, const PrincipalName& name)
     return fail(ErrorCode::invalid_argument, "a group cannot be an administrator");
   }
   return toggle(*parts_, actor, name,
-                {"principal.make_admin", "make administrators", [](index::PrincipalRow& present) {
-                   present.admin = true;
-                 }});
+                {"principal.make_admin", "make administrators",
+                 [](index::PrincipalRow& present) { present.admin = true; }});
 }
 
 Result<void> Registry::take_admin(const Actor& actor, const PrincipalName& name) {
@@ -148,45 +147,45 @@ Result<std::vector<Principal>> Registry::principals() {
 }
 
 Result<void> Registry::add_member(const Actor& actor, const Membership& membership) {
-  return parts_->change(
-      actor,
-      {.action = "group.add_member", .target = membership.group.value},
-      Touches::access, [&](AuditEvent& event) -> Result<void> {
-        if (auto may = parts_->require_admin(actor, "change groups"); !may) return may;
-        auto group = parts_->require_principal(membership.group);
-        if (!group) return std::unexpected(group.error());
-        auto member = parts_->require_principal(membership.member);
-        if (!member) return std::unexpected(member.error());
-        if (group->kind != "group") {
-          return fail(ErrorCode::invalid_argument, "\"{}\" is a {}, not a group", group->name,
-                      group->kind);
-        }
-        if (member->kind == "group") {
-          return fail(ErrorCode::invalid_argument,
-                      "groups cannot hold groups: add the members of \"{}\" one by one",
-                      member->name);
-        }
-        event.detail = fmt::format(R"({{"member":"{}"}})", member->name);
-        return parts_->database->put(index::MemberRow{group->name, member->name});
-      });
+  return parts_->change(actor, {.action = "group.add_member", .target = membership.group.value},
+                        Touches::access, [&](AuditEvent& event) -> Result<void> {
+                          if (auto may = parts_->require_admin(actor, "change groups"); !may)
+                            return may;
+                          auto group = parts_->require_principal(membership.group);
+                          if (!group) return std::unexpected(group.error());
+                          auto member = parts_->require_principal(membership.member);
+                          if (!member) return std::unexpected(member.error());
+                          if (group->kind != "group") {
+                            return fail(ErrorCode::invalid_argument, "\"{}\" is a {}, not a group",
+                                        group->name, group->kind);
+                          }
+                          if (member->kind == "group") {
+                            return fail(
+                                ErrorCode::invalid_argument,
+                                "groups cannot hold groups: add the members of \"{}\" one by one",
+                                member->name);
+                          }
+                          event.detail = fmt::format(R"({{"member":"{}"}})", member->name);
+                          return parts_->database->put(index::MemberRow{group->name, member->name});
+                        });
 }
 
 Result<void> Registry::remove_member(const Actor& actor, const Membership& membership) {
-  return parts_->change(
-      actor,
-      {.action = "group.remove_member", .target = membership.group.value},
-      Touches::access, [&](AuditEvent& event) -> Result<void> {
-        if (auto may = parts_->require_admin(actor, "change groups"); !may) return may;
-        auto removed = parts_->database->remove(
-            index::MemberRow{membership.group.value, membership.member.value});
-        if (!removed) return std::unexpected(removed.error());
-        if (*removed == 0) {
-          return fail(ErrorCode::not_found, "\"{}\" is not in the group \"{}\"",
-                      membership.member.value, membership.group.value);
-        }
-        event.detail = fmt::format(R"({{"member":"{}"}})", membership.member.value);
-        return {};
-      });
+  return parts_->change(actor, {.action = "group.remove_member", .target = membership.group.value},
+                        Touches::access, [&](AuditEvent& event) -> Result<void> {
+                          if (auto may = parts_->require_admin(actor, "change groups"); !may)
+                            return may;
+                          auto removed = parts_->database->remove(
+                              index::MemberRow{membership.group.value, membership.member.value});
+                          if (!removed) return std::unexpected(removed.error());
+                          if (*removed == 0) {
+                            return fail(ErrorCode::not_found, "\"{}\" is not in the group \"{}\"",
+                                        membership.member.value, membership.group.value);
+                          }
+                          event.detail =
+                              fmt::format(R"({{"member":"{}"}})", membership.member.value);
+                          return {};
+                        });
 }
 
 Result<std::vector<PrincipalName>> Registry::members(const PrincipalName& group) {

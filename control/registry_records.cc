@@ -1,6 +1,6 @@
 // Rows to records and back, and the JSON that two columns hold.
-#include <boost/json.hpp>
 #include <array>
+#include <boost/json.hpp>
 
 #include "base/encoding.h"
 #include "control/registry_parts.h"

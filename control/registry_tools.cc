@@ -99,19 +99,18 @@ Result<void> report(Registry::Parts& parts, const ToolRecord& seen, AuditEvent e
                     .on_behalf_of = seen.id.user,
                     .source = "launcher"};
   event.target = tool_name(seen.id);
-  return parts.change(
-      actor, std::move(event), touches, [&](AuditEvent& told) -> Result<void> {
-        auto row = parts.database->tool(seen.id.user.value, seen.id.tool);
-        if (!row) return std::unexpected(row.error());
-        if (!*row) return fail(ErrorCode::not_found, "the tool {} is gone", tool_name(seen.id));
-        auto record = to_tool(**row);
-        if (record.generation != seen.generation) {
-          return fail(ErrorCode::conflict, "the tool {} has begun generation {} meanwhile",
-                      tool_name(seen.id), record.generation);
-        }
-        if (auto applied = apply(record, told); !applied) return applied;
-        return parts.database->put(to_row(record));
-      });
+  return parts.change(actor, std::move(event), touches, [&](AuditEvent& told) -> Result<void> {
+    auto row = parts.database->tool(seen.id.user.value, seen.id.tool);
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return fail(ErrorCode::not_found, "the tool {} is gone", tool_name(seen.id));
+    auto record = to_tool(**row);
+    if (record.generation != seen.generation) {
+      return fail(ErrorCode::conflict, "the tool {} has begun generation {} meanwhile",
+                  tool_name(seen.id), record.generation);
+    }
+    if (auto applied = apply(record, told); !applied) return applied;
+    return parts.database->put(to_row(record));
+  });
 }
 
 }  // namespace
@@ -126,9 +125,8 @@ Result<ToolTemplate> Registry::add_template(const Actor& actor, ToolTemplate wan
         auto newest = look_up_template(*parts_, wanted.name, 0);
         wanted.version = newest ? newest->version + 1 : 1;
         event.detail = fmt::format(R"({{"version":{}}})", wanted.version);
-        return parts_->database->put(index::TemplateRow{.name = wanted.name,
-                                                        .version = wanted.version,
-                                                        .body = template_to_json(wanted)});
+        return parts_->database->put(index::TemplateRow{
+            .name = wanted.name, .version = wanted.version, .body = template_to_json(wanted)});
       });
   if (!done) return std::unexpected(done.error());
   return wanted;
@@ -226,13 +224,13 @@ Result<KeyRecord> Registry::renew_tool_key(const ToolRecord& seen) {
                      [&](ToolRecord& record, AuditEvent& event) -> Result<void> {
                        auto removed = parts_->database->remove_key(record.key.value);
                        if (!removed) return std::unexpected(removed.error());
-                       auto made = parts_->store_key(
-                           {.principal = record.id.user, .purpose = "tool"});
+                       auto made =
+                           parts_->store_key({.principal = record.id.user, .purpose = "tool"});
                        if (!made) return std::unexpected(made.error());
                        key = std::move(*made);
                        record.key = key.id;
-                       event.detail = fmt::format(R"({{"key":"{}","generation":{}}})",
-                                                  key.id.value, record.generation);
+                       event.detail = fmt::format(R"({{"key":"{}","generation":{}}})", key.id.value,
+                                                  record.generation);
                        return {};
                      });
   if (!done) return std::unexpected(done.error());

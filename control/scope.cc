@@ -15,8 +15,10 @@ bool reads(Action action) {
     case Action::read_object:
     case Action::read_version:
     case Action::read_tags:
-    case Action::watch_changes: return true;
-    default: return false;
+    case Action::watch_changes:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -25,8 +27,10 @@ bool drops(Action action) {
     case Action::write_object:
     case Action::list_uploads:
     case Action::list_parts:
-    case Action::abort_upload: return true;
-    default: return false;
+    case Action::abort_upload:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -57,8 +61,10 @@ bool is_listing(Action action) {
 
 bool level_allows(Level level, Action action) {
   switch (level) {
-    case Level::read: return reads(action);
-    case Level::drop: return drops(action);
+    case Level::read:
+      return reads(action);
+    case Level::drop:
+      return drops(action);
     case Level::write:
       return reads(action) || drops(action) || action == Action::delete_object ||
              action == Action::write_tags;

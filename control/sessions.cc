@@ -67,7 +67,8 @@ Result<SignInLink> Sessions::create_link(const Actor& actor, const PrincipalName
           return fail(ErrorCode::conflict, "\"{}\" is disabled: enable it first", row->name);
         }
         if (row->kind == "group") {
-          return fail(ErrorCode::invalid_argument, "a group cannot sign in: make a link for a user");
+          return fail(ErrorCode::invalid_argument,
+                      "a group cannot sign in: make a link for a user");
         }
         return parts.database->put(
             index::LinkRow{id_of(link.token), principal.value, to_stored(link.expires)});
@@ -88,30 +89,31 @@ Result<NewSession> Sessions::store(const Actor& actor, const PrincipalName& prin
   Actor who = actor;
   if (who.principal.empty()) who.principal = principal;
   bool spent = false;
-  auto done = parts.change(
-      who, {.action = "session.create", .target = principal.value}, Touches::other,
-      [&](AuditEvent& event) -> Result<void> {
-        if (link_hash) {
-          auto link = parts.database->take_link(*link_hash);
-          if (!link) return std::unexpected(link.error());
-          if (!*link || time_from((*link)->expires) <= clock_.now()) {
-            spent = true;  // an expired link is removed all the same
-            event.outcome = "denied";
-            event.detail = R"({"why":"the link is used, expired or unknown"})";
-            return {};
-          }
-          session.principal = PrincipalName((*link)->principal);
-          event.actor = session.principal;
-          event.target = session.principal.value;
-        }
-        auto row = parts.require_principal(session.principal);
-        if (!row) return std::unexpected(row.error());
-        if (row->disabled) return fail(ErrorCode::access_denied, "\"{}\" is disabled", row->name);
-        event.detail = fmt::format(R"({{"session":"{}"}})", session.id.substr(0, 16));
-        return parts.database->put(index::SessionRow{
-            session.id, session.principal.value, to_stored(session.created),
-            to_stored(session.expires), to_stored(session.last_used)});
-      });
+  auto done =
+      parts.change(who, {.action = "session.create", .target = principal.value}, Touches::other,
+                   [&](AuditEvent& event) -> Result<void> {
+                     if (link_hash) {
+                       auto link = parts.database->take_link(*link_hash);
+                       if (!link) return std::unexpected(link.error());
+                       if (!*link || time_from((*link)->expires) <= clock_.now()) {
+                         spent = true;  // an expired link is removed all the same
+                         event.outcome = "denied";
+                         event.detail = R"({"why":"the link is used, expired or unknown"})";
+                         return {};
+                       }
+                       session.principal = PrincipalName((*link)->principal);
+                       event.actor = session.principal;
+                       event.target = session.principal.value;
+                     }
+                     auto row = parts.require_principal(session.principal);
+                     if (!row) return std::unexpected(row.error());
+                     if (row->disabled)
+                       return fail(ErrorCode::access_denied, "\"{}\" is disabled", row->name);
+                     event.detail = fmt::format(R"({{"session":"{}"}})", session.id.substr(0, 16));
+                     return parts.database->put(index::SessionRow{
+                         session.id, session.principal.value, to_stored(session.created),
+                         to_stored(session.expires), to_stored(session.last_used)});
+                   });
   if (!done) return std::unexpected(done.error());
   if (spent) {
     return fail(ErrorCode::expired,
@@ -149,14 +151,13 @@ std::optional<Session> Sessions::find(std::string_view token) {
 Result<void> Sessions::end(const Actor& actor, std::string_view token) {
   const auto id = id_of(token);
   auto& parts = registry_.parts();
-  auto done = parts.change(
-      actor, {.action = "session.end", .target = actor.principal.value}, Touches::other,
-      [&](AuditEvent& event) -> Result<void> {
-        auto removed = parts.database->remove_session(id);
-        if (!removed) return std::unexpected(removed.error());
-        if (*removed == 0) event.action.clear();
-        return {};
-      });
+  auto done = parts.change(actor, {.action = "session.end", .target = actor.principal.value},
+                           Touches::other, [&](AuditEvent& event) -> Result<void> {
+                             auto removed = parts.database->remove_session(id);
+                             if (!removed) return std::unexpected(removed.error());
+                             if (*removed == 0) event.action.clear();
+                             return {};
+                           });
   if (!done) return done;
   std::lock_guard guard(mutex_);
   sessions_.erase(id);
@@ -165,15 +166,15 @@ Result<void> Sessions::end(const Actor& actor, std::string_view token) {
 
 Result<void> Sessions::end_all(const Actor& actor, const PrincipalName& principal) {
   auto& parts = registry_.parts();
-  auto done = parts.change(
-      actor, {.action = "session.end_all", .target = principal.value}, Touches::other,
-      [&](AuditEvent&) -> Result<void> {
-        auto may = parts.require_self_or_admin(actor, principal, "end another's sessions");
-        if (!may) return may;
-        auto removed = parts.database->remove_sessions_of(principal.value);
-        if (!removed) return std::unexpected(removed.error());
-        return {};
-      });
+  auto done = parts.change(actor, {.action = "session.end_all", .target = principal.value},
+                           Touches::other, [&](AuditEvent&) -> Result<void> {
+                             auto may = parts.require_self_or_admin(actor, principal,
+                                                                    "end another's sessions");
+                             if (!may) return may;
+                             auto removed = parts.database->remove_sessions_of(principal.value);
+                             if (!removed) return std::unexpected(removed.error());
+                             return {};
+                           });
   if (done) forget(principal);
   return done;
 }

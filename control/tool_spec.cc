@@ -17,8 +17,8 @@ void replace_all(std::string& text, std::string_view name, std::string_view valu
   }
 }
 
-std::string filled(std::string text, const std::vector<std::pair<std::string_view, std::string>>&
-                                         values) {
+std::string filled(std::string text,
+                   const std::vector<std::pair<std::string_view, std::string>>& values) {
   for (const auto& [name, value] : values) replace_all(text, name, value);
   return text;
 }

@@ -1,4 +1,5 @@
-// From a tool's record, template and surroundings to the container that is to run. Pure; any thread.
+// From a tool's record, template and surroundings to the container that is to run. Pure; any
+// thread.
 #pragma once
 
 #include <string>

@@ -50,10 +50,13 @@ ShownState shown_present(const ToolRecord& desired, const ToolTemplate& tool,
 
 ShownState shown_absent(const Observation& observed) {
   switch (observed.mount.state) {
-    case MountState::absent: return {.state = ToolState::queued, .progress = 5};
+    case MountState::absent:
+      return {.state = ToolState::queued, .progress = 5};
     case MountState::starting:
-    case MountState::draining: return {.state = ToolState::preparing, .progress = 20};
-    case MountState::ready: return {.state = ToolState::preparing, .progress = 35};
+    case MountState::draining:
+      return {.state = ToolState::preparing, .progress = 20};
+    case MountState::ready:
+      return {.state = ToolState::preparing, .progress = 35};
     case MountState::failed:
       return {.state = ToolState::preparing, .reason = observed.mount.reason, .progress = 10};
   }
@@ -64,14 +67,22 @@ ShownState shown_absent(const Observation& observed) {
 
 std::string_view to_string(ToolState state) {
   switch (state) {
-    case ToolState::stopped: return "stopped";
-    case ToolState::queued: return "queued";
-    case ToolState::preparing: return "preparing";
-    case ToolState::starting: return "starting";
-    case ToolState::ready: return "ready";
-    case ToolState::draining: return "draining";
-    case ToolState::failed: return "failed";
-    case ToolState::unknown: return "unknown";
+    case ToolState::stopped:
+      return "stopped";
+    case ToolState::queued:
+      return "queued";
+    case ToolState::preparing:
+      return "preparing";
+    case ToolState::starting:
+      return "starting";
+    case ToolState::ready:
+      return "ready";
+    case ToolState::draining:
+      return "draining";
+    case ToolState::failed:
+      return "failed";
+    case ToolState::unknown:
+      return "unknown";
   }
   return "unknown";
 }
@@ -81,16 +92,13 @@ ShownState shown_state(const ToolRecord& desired, const ToolTemplate& tool,
   using Engine = Observation::Engine;
   if (desired.generation == 0) return {.state = ToolState::stopped};
   if (desired.desired == Desired::running && failed(desired)) {
-    return {.state = ToolState::failed,
-            .reason = desired.failure,
-            .log_tail = desired.failure_log};
+    return {.state = ToolState::failed, .reason = desired.failure, .log_tail = desired.failure_log};
   }
   if (observed.engine == Engine::unknown) {
     return {.state = ToolState::unknown, .reason = observed.engine_error};
   }
   if (desired.desired == Desired::stopped) {
-    return {.state = observed.engine == Engine::present ? ToolState::draining
-                                                        : ToolState::stopped};
+    return {.state = observed.engine == Engine::present ? ToolState::draining : ToolState::stopped};
   }
   return observed.engine == Engine::present ? shown_present(desired, tool, observed, now)
                                             : shown_absent(observed);
@@ -108,9 +116,12 @@ Step next_step(const ToolRecord& desired, const ToolTemplate& tool, const Observ
   const auto& container = observed.container;
   if (!wanted(desired) || container.generation != desired.generation) return Step::remove;
   switch (container.phase) {
-    case ContainerState::Phase::created: return Step::remove;
-    case ContainerState::Phase::exited: return Step::record_failure;
-    case ContainerState::Phase::running: break;
+    case ContainerState::Phase::created:
+      return Step::remove;
+    case ContainerState::Phase::exited:
+      return Step::record_failure;
+    case ContainerState::Phase::running:
+      break;
   }
   if (observed.mount.state == MountState::absent) return Step::mount;
   if (observed.answers) return Step::none;

@@ -15,24 +15,31 @@
 namespace holdfast::control {
 
 enum class ToolState : std::uint8_t {
-  stopped, queued, preparing, starting, ready, draining, failed, unknown,
+  stopped,
+  queued,
+  preparing,
+  starting,
+  ready,
+  draining,
+  failed,
+  unknown,
 };
 std::string_view to_string(ToolState state);  // "ready", as the JSON API says it
 
 // What the reconcile loop last saw of one tool.
 struct Observation {
   enum class Engine : std::uint8_t { unknown, absent, present } engine = Engine::unknown;
-  ContainerState container;     // where present
+  ContainerState container;  // where present
   MountReport mount;
-  bool released = false;        // since it stopped or failed: its mounts were given back
-  bool answers = false;         // the ready path answered in this generation
-  std::string engine_error;     // why unknown, or why ensure failed last
+  bool released = false;     // since it stopped or failed: its mounts were given back
+  bool answers = false;      // the ready path answered in this generation
+  std::string engine_error;  // why unknown, or why ensure failed last
 };
 
 struct ShownState {
   ToolState state = ToolState::stopped;
-  std::string reason;    // a sentence, for failed and unknown
-  std::string log_tail;  // for failed
+  std::string reason;     // a sentence, for failed and unknown
+  std::string log_tail;   // for failed
   unsigned progress = 0;  // 0 to 100, for the start page
 };
 

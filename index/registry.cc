@@ -25,8 +25,9 @@ Result<std::unique_ptr<RegistryDatabase>> RegistryDatabase::open(const std::stri
 }
 
 Result<std::optional<std::string>> RegistryDatabase::setting(std::string_view name) {
-  return first<std::string>(database_, "SELECT value FROM setting WHERE name=?",
-                            [](const Statement& row) { return row.string(0); }, name);
+  return first<std::string>(
+      database_, "SELECT value FROM setting WHERE name=?",
+      [](const Statement& row) { return row.string(0); }, name);
 }
 
 Result<void> RegistryDatabase::set_setting(std::string_view name, std::string_view value) {
@@ -43,7 +44,7 @@ Result<void> RegistryDatabase::put(const PrincipalRow& row) {
 
 namespace {
 constexpr auto read_principal = [](const Statement& row) {
-  return PrincipalRow{row.string(0),           row.string(1),       row.integer(2) != 0,
+  return PrincipalRow{row.string(0),       row.string(1),  row.integer(2) != 0,
                       row.integer(3) != 0, row.integer(4), row.integer(5)};
 };
 constexpr auto read_key = [](const Statement& row) {

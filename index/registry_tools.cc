@@ -33,8 +33,7 @@ Result<void> RegistryDatabase::put(const SessionRow& row) {
 
 Result<std::vector<SessionRow>> RegistryDatabase::sessions() {
   return all<SessionRow>(database_, "SELECT * FROM session", [](const Statement& row) {
-    return SessionRow{row.string(0), row.string(1), row.integer(2), row.integer(3),
-                      row.integer(4)};
+    return SessionRow{row.string(0), row.string(1), row.integer(2), row.integer(3), row.integer(4)};
   });
 }
 
@@ -69,11 +68,11 @@ Result<void> RegistryDatabase::put(const TemplateRow& row) {
 }
 
 Result<std::vector<TemplateRow>> RegistryDatabase::templates() {
-  return all<TemplateRow>(
-      database_, "SELECT name, version, body FROM template ORDER BY name, version",
-      [](const Statement& row) {
-        return TemplateRow{row.string(0), row.integer(1), row.string(2)};
-      });
+  return all<TemplateRow>(database_,
+                          "SELECT name, version, body FROM template ORDER BY name, version",
+                          [](const Statement& row) {
+                            return TemplateRow{row.string(0), row.integer(1), row.string(2)};
+                          });
 }
 
 Result<void> RegistryDatabase::put(const ToolRow& row) {

@@ -1,10 +1,10 @@
 // The launcher over a real podman with a real Jupyter: start, limits, isolation, kill, adoption.
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
 
 #include <cstdio>
 #include <future>
@@ -71,7 +71,10 @@ Output run(const std::string& command) {
 class PodmanTest : public testing::RegistryTest {
  protected:
   // A new instance each time: the engine remembers addresses by the network's name.
-  PodmanTest() : testing::RegistryTest(std::random_device{}()), mounts(directory.path + "/mounts"), thread([this] { context.run(); }) {
+  PodmanTest()
+      : testing::RegistryTest(std::random_device{}()),
+        mounts(directory.path + "/mounts"),
+        thread([this] { context.run(); }) {
     user("alice");
     begin();
   }
@@ -81,14 +84,12 @@ class PodmanTest : public testing::RegistryTest {
     thread.join();
   }
   void begin() {
-    engine = make_podman_driver(context.get_executor(),
-                                {.run_dir = directory.path + "/run",
-                                 .instance_id = registry->instance_id()},
-                                real_clock);
-    launcher.emplace(context.get_executor(),
-                     ToolLauncher::Parts{*registry, *engine, mounts, pool, real_clock},
-                     LauncherOptions{.s3_endpoint = "http://{host}:7070",
-                                     .hidden_paths = {directory.path}});
+    engine = make_podman_driver(
+        context.get_executor(),
+        {.run_dir = directory.path + "/run", .instance_id = registry->instance_id()}, real_clock);
+    launcher.emplace(
+        context.get_executor(), ToolLauncher::Parts{*registry, *engine, mounts, pool, real_clock},
+        LauncherOptions{.s3_endpoint = "http://{host}:7070", .hidden_paths = {directory.path}});
     auto ready = wait(launcher->run());
     ASSERT_TRUE(ready) << ready.error().context;
   }
@@ -163,8 +164,7 @@ TEST_F(PodmanTest, JupyterRunsAsThePersonWithLimitsAndNoNetworkButTheHost) {
   EXPECT_EQ(limits.text, "1073741824\n512\n");
   EXPECT_EQ(inside("ip route show default").text, "");
   EXPECT_NE(inside("curl -sS -m 3 http://192.0.2.1/").status, 0);
-  EXPECT_EQ(inside("echo $AWS_ENDPOINT_URL").text,
-            "http://" + engine->host_address() + ":7070\n");
+  EXPECT_EQ(inside("echo $AWS_ENDPOINT_URL").text, "http://" + engine->host_address() + ":7070\n");
   EXPECT_TRUE(inside("echo $AWS_ACCESS_KEY_ID").text.starts_with("AK"));
 
   ASSERT_EQ(inside("echo kept > ~/note && mkdir /buckets/x").status, 0);

@@ -23,11 +23,10 @@ using testing::administrator;
   auto registry = Registry::open({.path = path}, clock, random);
   if (!registry) _exit(1);
   for (int i = first;; ++i) {
-    auto grant = (*registry)->add_grant(administrator(),
-                                        {.principal = PrincipalName("bob"),
-                                         .bucket = BucketName("research"),
-                                         .prefix = fmt::format("p{}/", i),
-                                         .level = Level::read});
+    auto grant = (*registry)->add_grant(administrator(), {.principal = PrincipalName("bob"),
+                                                          .bucket = BucketName("research"),
+                                                          .prefix = fmt::format("p{}/", i),
+                                                          .level = Level::read});
     if (!grant) _exit(2);
     (*registry)->audit().record({.action = "s3.denied", .target = fmt::format("p{}/", i)});
     if (write(acknowledged, &i, sizeof i) != sizeof i) _exit(3);

@@ -13,7 +13,7 @@ namespace holdfast::control {
 namespace {
 
 const std::vector<std::string> names{"a", "b", "c", "team", "crew"};
-const std::vector<std::string> paths{"",   "a",      "a/",  "ab",    "ab/x", "a/b", "a/b/",
+const std::vector<std::string> paths{"",     "a",  "a/",  "ab",  "ab/x", "a/b", "a/b/",
                                      "a/bc", "b/", "b/x", "c//", "c//x", "c/",  "team/x"};
 
 TimePoint at(int tick) { return TimePoint(std::chrono::seconds(1000 + tick)); }
@@ -21,8 +21,10 @@ TimePoint at(int tick) { return TimePoint(std::chrono::seconds(1000 + tick)); }
 std::vector<std::string> components(const std::string& path) {
   std::vector<std::string> out{""};
   for (const char c : path) {
-    if (c == '/') out.emplace_back();
-    else out.back() += c;
+    if (c == '/')
+      out.emplace_back();
+    else
+      out.back() += c;
   }
   return out;
 }

@@ -32,8 +32,10 @@ class AuditTest : public testing::RegistryTest {
   void tamper(const std::string& sql) {
     auto database = index::Database::open(directory.path + "/registry.db");
     ASSERT_TRUE(database);
-    auto done = database->run("DROP TRIGGER IF EXISTS audit_no_update;"
-                              "DROP TRIGGER IF EXISTS audit_no_delete;" + sql);
+    auto done = database->run(
+        "DROP TRIGGER IF EXISTS audit_no_update;"
+        "DROP TRIGGER IF EXISTS audit_no_delete;" +
+        sql);
     ASSERT_TRUE(done) << done.error().context;
   }
 };
@@ -46,10 +48,10 @@ TEST_F(AuditTest, AnUntouchedLogVerifies) {
 }
 
 TEST_F(AuditTest, AnyChangedFieldIsFoundAtItsRow) {
-  for (const auto* column : {"time=time+1", "actor=x'6576'", "on_behalf_of=x'61'",
-                             "action=x'61'", "target=x'61'", "outcome=x'6f6b'",
-                             "grant_id=grant_id+1", "request_id=x'61'", "source=x'61'",
-                             "detail=x'61'", "hash=zeroblob(32)"}) {
+  for (const auto* column :
+       {"time=time+1", "actor=x'6576'", "on_behalf_of=x'61'", "action=x'61'", "target=x'61'",
+        "outcome=x'6f6b'", "grant_id=grant_id+1", "request_id=x'61'", "source=x'61'",
+        "detail=x'61'", "hash=zeroblob(32)"}) {
     auto fresh = std::make_unique<testing::TemporaryDirectory>();
     std::filesystem::copy_file(directory.path + "/registry.db", fresh->path + "/registry.db");
     if (std::filesystem::exists(directory.path + "/registry.db-wal")) {
@@ -79,9 +81,10 @@ TEST_F(AuditTest, ARemovedRowIsFoundInTheMiddleAndAtTheEnd) {
 }
 
 TEST_F(AuditTest, SwappedRowsAreFound) {
-  tamper("UPDATE audit SET sequence=1000 WHERE sequence=5;"
-         "UPDATE audit SET sequence=5 WHERE sequence=6;"
-         "UPDATE audit SET sequence=6 WHERE sequence=1000;");
+  tamper(
+      "UPDATE audit SET sequence=1000 WHERE sequence=5;"
+      "UPDATE audit SET sequence=5 WHERE sequence=6;"
+      "UPDATE audit SET sequence=6 WHERE sequence=1000;");
   EXPECT_EQ(verify().first_bad, 5u);
 }
 
@@ -113,7 +116,8 @@ TEST_F(AuditTest, TailFiltersAndPagesNewestFirst) {
 }
 
 TEST_F(AuditTest, FieldsAreBounded) {
-  registry->audit().record({.action = "s3.denied", .target = std::string(1 << 20, 'x'),
+  registry->audit().record({.action = "s3.denied",
+                            .target = std::string(1 << 20, 'x'),
                             .detail = std::string(1 << 20, 'y')});
   auto events = registry->audit().tail(1, {});
   EXPECT_LE(events->at(0).target.size(), 4096u);

@@ -55,8 +55,8 @@ TEST_F(RegistryTest, AdminByGroupDelegatesUntilTheGroupIsDisabled) {
   user("alice");
   user("bob");
   user("team", PrincipalKind::group);
-  ASSERT_TRUE(registry->add_member(administrator(),
-                                   {PrincipalName("team"), PrincipalName("alice")}));
+  ASSERT_TRUE(
+      registry->add_member(administrator(), {PrincipalName("team"), PrincipalName("alice")}));
   ASSERT_TRUE(registry->add_grant(administrator(), wanted("team", "", Level::admin)));
   auto made = registry->add_grant(as("alice"), wanted("bob", "a/", Level::read));
   ASSERT_TRUE(made) << made.error().context;

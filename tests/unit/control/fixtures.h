@@ -68,9 +68,7 @@ class RegistryTest : public ::testing::Test {
             .prefix = std::move(prefix),
             .level = level};
   }
-  ErrorCode code(const auto& result) {
-    return result ? ErrorCode::internal : result.error().code;
-  }
+  ErrorCode code(const auto& result) { return result ? ErrorCode::internal : result.error().code; }
 
   TemporaryDirectory directory;
   ManualClock clock;

@@ -117,11 +117,11 @@ class LauncherTest : public testing::RegistryTest {
     thread.join();
   }
   void begin() {
-    launcher.emplace(
-        context.get_executor(),
-        ToolLauncher::Parts{*registry, engine, mounts, pool, real_clock},
-        LauncherOptions{.s3_endpoint = "http://{host}:7070", .full_scan_every = scan_every,
-                        .ready_poll_every = 5ms});
+    launcher.emplace(context.get_executor(),
+                     ToolLauncher::Parts{*registry, engine, mounts, pool, real_clock},
+                     LauncherOptions{.s3_endpoint = "http://{host}:7070",
+                                     .full_scan_every = scan_every,
+                                     .ready_poll_every = 5ms});
     (void)wait(launcher->run());
   }
   void end(ToolLauncher::Ending ending) {
@@ -226,7 +226,10 @@ TEST_F(LauncherTest, ALostEventIsMadeUpForByTheFullScan) {
 
 TEST_F(LauncherTest, AFailureStaysUntilAPersonStartsAgain) {
   start();
-  on_engine([&] { engine.containers[name()].phase = Phase::exited; return 0; });
+  on_engine([&] {
+    engine.containers[name()].phase = Phase::exited;
+    return 0;
+  });
   ASSERT_TRUE(becomes([&] { return shown().state == ToolState::failed && count() == 0; }));
   const auto made = on_engine([&] { return engine.ensured; });
   for (int i = 0; i < 50; ++i) wait(pause());  // three scans and more
@@ -236,11 +239,17 @@ TEST_F(LauncherTest, AFailureStaysUntilAPersonStartsAgain) {
 
 TEST_F(LauncherTest, BlindnessKillsNothingAndIsShown) {
   start();
-  on_engine([&] { engine.blind = true; return 0; });
+  on_engine([&] {
+    engine.blind = true;
+    return 0;
+  });
   ASSERT_TRUE(becomes(ToolState::unknown));
   EXPECT_EQ(shown().reason, "no engine");
   EXPECT_FALSE(launcher->address(jupyter_of("alice")));
-  on_engine([&] { engine.blind = false; return 0; });
+  on_engine([&] {
+    engine.blind = false;
+    return 0;
+  });
   ASSERT_TRUE(becomes(ToolState::ready));
   EXPECT_EQ(on_engine([&] { return engine.removed; }), 0);
   EXPECT_EQ(on_engine([&] { return engine.ensured; }), 1) << "the same container";
@@ -325,7 +334,10 @@ TEST_F(LauncherTest, WhatCannotBeMountedFailsWithTheReason) {
 }
 
 TEST_F(LauncherTest, AnEngineThatRefusesFailsTheToolAfterThreeAttempts) {
-  on_engine([&] { engine.refusal = {ErrorCode::io, "no such image"}; return 0; });
+  on_engine([&] {
+    engine.refusal = {ErrorCode::io, "no such image"};
+    return 0;
+  });
   ASSERT_TRUE(wait(launcher->start(as("alice"), jupyter_of("alice"))));
   ASSERT_TRUE(becomes(ToolState::failed));
   EXPECT_NE(shown().reason.find("no such image"), std::string::npos);
@@ -359,11 +371,17 @@ TEST_F(LauncherTest, ARemovedUsersContainersAreGone) {
 
 TEST_F(LauncherTest, WithoutAnEngineToolsShowAsUnknownUntilOneAppears) {
   end(ToolLauncher::Ending::keep_tools);
-  on_engine([&] { engine.blind = true; return 0; });
+  on_engine([&] {
+    engine.blind = true;
+    return 0;
+  });
   begin();
   ASSERT_TRUE(wait(launcher->start(as("alice"), jupyter_of("alice"))));
   ASSERT_TRUE(becomes(ToolState::unknown));
-  on_engine([&] { engine.blind = false; return 0; });
+  on_engine([&] {
+    engine.blind = false;
+    return 0;
+  });
   ASSERT_TRUE(becomes(ToolState::ready));
 }
 

@@ -72,7 +72,9 @@ TEST(PodmanJson, TheContainerIsConfined) {
 TEST(PodmanJson, LogFramesBecomeLines) {
   using namespace std::string_literals;
   EXPECT_EQ(read_log_frames("\1\0\0\0\0\0\0\2a\n\2\0\0\0\0\0\0\1b"s), "a\nb\n");
-  EXPECT_EQ(read_log_frames("\1\0\0\0\0\0\0\xff"s "cut"s), "cut\n");
+  EXPECT_EQ(read_log_frames("\1\0\0\0\0\0\0\xff"s
+                            "cut"s),
+            "cut\n");
   EXPECT_EQ(read_log_frames(""), "");
   EXPECT_EQ(read_log_frames("plain"), "");
 }

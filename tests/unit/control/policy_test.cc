@@ -50,9 +50,7 @@ Decision ask(const PolicySnapshot& policy, const Ask& request) {
                         .now = request.now});
 }
 
-bool may(const PolicySnapshot& policy, const Ask& request) {
-  return ask(policy, request).allowed;
-}
+bool may(const PolicySnapshot& policy, const Ask& request) { return ask(policy, request).allowed; }
 
 }  // namespace
 
@@ -79,10 +77,10 @@ TEST(Policy, AReadGrantOnAPrefixCoversItAndNotItsNeighbours) {
   EXPECT_TRUE(may(policy, {.action = Action::list_versions, .path = "data/x"}));
   EXPECT_TRUE(may(policy, {.action = Action::watch_changes, .path = "data/"}));
   EXPECT_FALSE(may(policy, {.action = Action::watch_changes, .path = ""}));
-  for (const auto action : {Action::write_object, Action::delete_object, Action::delete_version,
-                            Action::write_tags, Action::read_bucket_config,
-                            Action::write_bucket_config, Action::create_bucket,
-                            Action::delete_bucket, Action::write_retention}) {
+  for (const auto action :
+       {Action::write_object, Action::delete_object, Action::delete_version, Action::write_tags,
+        Action::read_bucket_config, Action::write_bucket_config, Action::create_bucket,
+        Action::delete_bucket, Action::write_retention}) {
     EXPECT_FALSE(may(policy, {.action = action, .path = "data/x"})) << int(action);
   }
 }
@@ -90,9 +88,9 @@ TEST(Policy, AReadGrantOnAPrefixCoversItAndNotItsNeighbours) {
 TEST(Policy, WritersPutAndDeleteButOnlyAdminsRemoveVersions) {
   const PolicySnapshot policy(
       content({grant(1, "bob", "", Level::write), grant(2, "robot", "", Level::admin)}));
-  for (const auto action : {Action::read_object, Action::write_object, Action::delete_object,
-                            Action::write_tags, Action::list_uploads, Action::abort_upload,
-                            Action::read_bucket_config}) {
+  for (const auto action :
+       {Action::read_object, Action::write_object, Action::delete_object, Action::write_tags,
+        Action::list_uploads, Action::abort_upload, Action::read_bucket_config}) {
     EXPECT_TRUE(may(policy, {.action = action, .path = "k"})) << int(action);
   }
   for (const auto action : {Action::delete_version, Action::write_bucket_config,
@@ -140,9 +138,9 @@ TEST(Policy, GroupsGiveTheirGrantsToMembersUnlessDisabled) {
 
 TEST(Policy, EachUserHasTheOwnHomeWithoutRemovalOfVersions) {
   const PolicySnapshot policy(content({}));
-  for (const auto action : {Action::read_object, Action::write_object, Action::delete_object,
-                            Action::list_objects, Action::list_versions, Action::read_version,
-                            Action::watch_changes, Action::abort_upload}) {
+  for (const auto action :
+       {Action::read_object, Action::write_object, Action::delete_object, Action::list_objects,
+        Action::list_versions, Action::read_version, Action::watch_changes, Action::abort_upload}) {
     EXPECT_TRUE(may(policy, {"alice", action, "alice/x", "homes"})) << int(action);
     EXPECT_FALSE(may(policy, {"alice", action, "bob/x", "homes"})) << int(action);
     EXPECT_FALSE(may(policy, {"alice", action, "alice2/x", "homes"})) << int(action);
@@ -194,15 +192,16 @@ TEST(Policy, AnExpiredOrForeignKeyIsDenied) {
   KeyRecord key{.id = AccessKeyId("AK1"), .principal = PrincipalName("bob"), .not_after = noon};
   EXPECT_FALSE(may(policy, {.path = "x", .key = &key}));
   EXPECT_TRUE(may(policy, {.path = "x", .now = noon - 1s, .key = &key}));
-  EXPECT_FALSE(may(policy, {.who = "alice", .path = "alice/x", .bucket = "homes",
-                            .now = noon - 1s, .key = &key}));
+  EXPECT_FALSE(
+      may(policy,
+          {.who = "alice", .path = "alice/x", .bucket = "homes", .now = noon - 1s, .key = &key}));
 }
 
 TEST(Policy, VisiblePlacesAreSortedAndWithoutWhatAWiderOneCovers) {
-  const PolicySnapshot policy(content(
-      {grant(1, "bob", "public/", Level::read), grant(2, "bob", "public/x/", Level::read),
-       grant(3, "bob", "public/in/", Level::drop), grant(4, "bob", "a", Level::write),
-       grant(5, "bob", "a/", Level::write), grant(6, "bob", "old/", Level::read, noon)}));
+  const PolicySnapshot policy(
+      content({grant(1, "bob", "public/", Level::read), grant(2, "bob", "public/x/", Level::read),
+               grant(3, "bob", "public/in/", Level::drop), grant(4, "bob", "a", Level::write),
+               grant(5, "bob", "a/", Level::write), grant(6, "bob", "old/", Level::read, noon)}));
   const auto seen = policy.visible(PrincipalName("bob"), noon);
   ASSERT_EQ(seen.size(), 4u);
   EXPECT_EQ(seen[0].bucket.value, "homes");

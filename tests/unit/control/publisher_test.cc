@@ -80,8 +80,8 @@ TEST_F(PublisherTest, AWaiterWakesAtTheNearestExpiry) {
   ASSERT_TRUE(registry->add_grant(administrator(), grant));
   asio::io_context context(1);
   const auto begun = std::chrono::steady_clock::now();
-  auto done = asio::co_spawn(
-      context, publisher.wait_for_epoch(publisher.current()->epoch(), 60s), asio::use_future);
+  auto done = asio::co_spawn(context, publisher.wait_for_epoch(publisher.current()->epoch(), 60s),
+                             asio::use_future);
   context.run();
   (void)done.get();
   EXPECT_LT(std::chrono::steady_clock::now() - begun, 30s);

@@ -134,9 +134,9 @@ TEST_F(RegistryTest, MembersShowUpAsGroupsInThePolicy) {
   ASSERT_EQ(policy.find_principal(PrincipalName("alice"))->groups.size(), 1u);
   ASSERT_TRUE(registry->remove_member(administrator(), membership));
   EXPECT_EQ(code(registry->remove_member(administrator(), membership)), ErrorCode::not_found);
-  EXPECT_EQ(code(registry->add_member(administrator(),
-                                      {PrincipalName("alice"), PrincipalName("team")})),
-            ErrorCode::invalid_argument);
+  EXPECT_EQ(
+      code(registry->add_member(administrator(), {PrincipalName("alice"), PrincipalName("team")})),
+      ErrorCode::invalid_argument);
 }
 
 TEST_F(RegistryTest, EveryDataDirectoryBeginsWithJupyterAndTemplatesGetVersions) {

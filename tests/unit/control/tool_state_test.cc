@@ -16,9 +16,7 @@ struct World {
   ToolRecord record{.desired = Desired::running, .generation = 3};
   ToolTemplate tool{.name = "jupyter", .start_seconds = 60};
   Observation seen{.engine = Engine::present,
-                   .container = {.generation = 3,
-                                 .phase = Phase::running,
-                                 .started = noon - 5s},
+                   .container = {.generation = 3, .phase = Phase::running, .started = noon - 5s},
                    .mount = {.state = MountState::ready},
                    .answers = true};
 };
@@ -32,65 +30,114 @@ struct Row {
 
 const Row rows[] = {
     {"runs and answers", [](World&) {}, ToolState::ready, Step::none},
-    {"never started", [](World& w) { w.record = {}; w.seen = {}; }, ToolState::stopped, Step::none},
+    {"never started",
+     [](World& w) {
+       w.record = {};
+       w.seen = {};
+     },
+     ToolState::stopped, Step::none},
     {"does not answer yet", [](World& w) { w.seen.answers = false; }, ToolState::starting,
      Step::probe},
     {"does not answer in time",
-     [](World& w) { w.seen.answers = false; w.seen.container.started = noon - 61s; },
+     [](World& w) {
+       w.seen.answers = false;
+       w.seen.container.started = noon - 61s;
+     },
      ToolState::starting, Step::record_failure},
-    {"answered long ago", [](World& w) { w.seen.container.started = noon - 24h; },
-     ToolState::ready, Step::none},
+    {"answered long ago", [](World& w) { w.seen.container.started = noon - 24h; }, ToolState::ready,
+     Step::none},
     {"wanted, nothing there yet",
-     [](World& w) { w.seen.engine = Engine::absent; w.seen.mount = {}; }, ToolState::queued,
-     Step::bring_up},
-    {"mounting", [](World& w) { w.seen.engine = Engine::absent;
-                                w.seen.mount.state = MountState::starting; },
+     [](World& w) {
+       w.seen.engine = Engine::absent;
+       w.seen.mount = {};
+     },
+     ToolState::queued, Step::bring_up},
+    {"mounting",
+     [](World& w) {
+       w.seen.engine = Engine::absent;
+       w.seen.mount.state = MountState::starting;
+     },
      ToolState::preparing, Step::bring_up},
     {"mounted, no container", [](World& w) { w.seen.engine = Engine::absent; },
      ToolState::preparing, Step::bring_up},
-    {"half made", [](World& w) { w.seen.container.phase = Phase::created; w.seen.answers = false; },
+    {"half made",
+     [](World& w) {
+       w.seen.container.phase = Phase::created;
+       w.seen.answers = false;
+     },
      ToolState::starting, Step::remove},
-    {"ended by itself", [](World& w) { w.seen.container.phase = Phase::exited; },
-     ToolState::failed, Step::record_failure},
+    {"ended by itself", [](World& w) { w.seen.container.phase = Phase::exited; }, ToolState::failed,
+     Step::record_failure},
     {"its end is recorded, the container is there",
-     [](World& w) { w.seen.container.phase = Phase::exited; w.record.failed_generation = 3; },
+     [](World& w) {
+       w.seen.container.phase = Phase::exited;
+       w.record.failed_generation = 3;
+     },
      ToolState::failed, Step::remove},
     {"failed and gone",
-     [](World& w) { w.seen.engine = Engine::absent; w.record.failed_generation = 3; },
+     [](World& w) {
+       w.seen.engine = Engine::absent;
+       w.record.failed_generation = 3;
+     },
      ToolState::failed, Step::release},
     {"failed, gone and released",
-     [](World& w) { w.seen.engine = Engine::absent; w.record.failed_generation = 3;
-                    w.seen.released = true; },
+     [](World& w) {
+       w.seen.engine = Engine::absent;
+       w.record.failed_generation = 3;
+       w.seen.released = true;
+     },
      ToolState::failed, Step::none},
     {"an older generation's failure does not count",
-     [](World& w) { w.seen.engine = Engine::absent; w.record.failed_generation = 2; },
+     [](World& w) {
+       w.seen.engine = Engine::absent;
+       w.record.failed_generation = 2;
+     },
      ToolState::preparing, Step::bring_up},
     {"a restart finds the last generation", [](World& w) { w.record.generation = 4; },
      ToolState::draining, Step::remove},
     {"stopped while it runs", [](World& w) { w.record.desired = Desired::stopped; },
      ToolState::draining, Step::remove},
-    {"stopped and gone", [](World& w) { w.record.desired = Desired::stopped;
-                                        w.seen.engine = Engine::absent; },
+    {"stopped and gone",
+     [](World& w) {
+       w.record.desired = Desired::stopped;
+       w.seen.engine = Engine::absent;
+     },
      ToolState::stopped, Step::release},
     {"stopped, gone, nothing held",
-     [](World& w) { w.record.desired = Desired::stopped; w.seen.engine = Engine::absent;
-                    w.seen.mount = {}; },
+     [](World& w) {
+       w.record.desired = Desired::stopped;
+       w.seen.engine = Engine::absent;
+       w.seen.mount = {};
+     },
      ToolState::stopped, Step::none},
     {"stopped, gone, its key is still there",
-     [](World& w) { w.record.desired = Desired::stopped; w.seen.engine = Engine::absent;
-                    w.seen.mount = {}; w.record.key = AccessKeyId("AK"); },
+     [](World& w) {
+       w.record.desired = Desired::stopped;
+       w.seen.engine = Engine::absent;
+       w.seen.mount = {};
+       w.record.key = AccessKeyId("AK");
+     },
      ToolState::stopped, Step::release},
     {"the engine cannot be seen", [](World& w) { w.seen.engine = Engine::unknown; },
      ToolState::unknown, Step::none},
     {"stopped, the engine cannot be seen",
-     [](World& w) { w.seen.engine = Engine::unknown; w.record.desired = Desired::stopped; },
+     [](World& w) {
+       w.seen.engine = Engine::unknown;
+       w.record.desired = Desired::stopped;
+     },
      ToolState::unknown, Step::none},
     {"failed, the engine cannot be seen",
-     [](World& w) { w.seen.engine = Engine::unknown; w.record.failed_generation = 3; },
+     [](World& w) {
+       w.seen.engine = Engine::unknown;
+       w.record.failed_generation = 3;
+     },
      ToolState::failed, Step::none},
     {"adopted without known mounts",
-     [](World& w) { w.seen.mount = {}; w.seen.answers = false; }, ToolState::starting,
-     Step::mount},
+     [](World& w) {
+       w.seen.mount = {};
+       w.seen.answers = false;
+     },
+     ToolState::starting, Step::mount},
 };
 
 }  // namespace
