@@ -21,8 +21,8 @@ struct AuditEvent {
   std::string access_key;
   std::string operation;  // "GetObject"
   std::string bucket;
-  std::string path;       // object key or listing prefix, decoded
-  std::string peer;       // address of the connection
+  std::string path;  // object key or listing prefix, decoded
+  std::string peer;  // address of the connection
   AuditOutcome outcome = AuditOutcome::denied;
   unsigned status = 0;
   std::string reason;
