@@ -75,7 +75,7 @@ class PodmanDriver final : public EngineDriver {
     auto host = first_host_of(*subnet);
     if (!host) co_return std::unexpected(host.error());
     if (auto made = ensure_bridge(bridge(), *host); !made) co_return made;
-    host_address_ = host->address;
+    host_ = *host;
     co_return Result<void>();
   }
 
@@ -174,7 +174,7 @@ class PodmanDriver final : public EngineDriver {
     service_.reset();
   }
 
-  std::string host_address() const override { return host_address_; }
+  std::string host_address() const override { return host_.address; }
 
  private:
   std::string bridge() const { return "hf" + options_.instance_id; }
@@ -300,6 +300,11 @@ class PodmanDriver final : public EngineDriver {
     const auto path = "/libpod/containers/" + spec.name;
     auto ready = co_await expect({"POST", path + "/init"}, "prepare the container " + spec.name);
     if (!ready) co_return std::unexpected(ready.error());
+    if (spec.network == ToolTemplate::Network::gateway_only) {
+      // The engine removes the bridge with its last container, and makes it again without an address
+      // of ours: the tool and the gateway would not reach each other.
+      if (auto there = ensure_bridge(bridge(), host_); !there) co_return there;
+    }
     const auto port_of = spec.network == ToolTemplate::Network::open ? bridge() + "o" : bridge();
     if (auto isolated = isolate_ports(port_of); !isolated) co_return isolated;
     auto started = co_await expect({"POST", path + "/start"}, "start the container " + spec.name);
@@ -333,7 +338,7 @@ class PodmanDriver final : public EngineDriver {
   std::string socket_;
   std::optional<PodmanService> service_;
   ProcessLimits limits_;
-  std::string host_address_;
+  BridgeAddress host_;
 };
 
 }  // namespace
