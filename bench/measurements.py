@@ -9,7 +9,7 @@ import tempfile
 import time
 
 from rows import Row
-from world import BUCKET, USER, Nginx, cpu_seconds, free_port, http_get, pin, processes_below, wait_for
+from world import BUCKET, USER, Browser, Nginx, cpu_seconds, free_port, http_get, pin, processes_below, wait_for
 
 FILES = 5000
 
@@ -219,13 +219,20 @@ def bare_jupyter(folder):
 def jupyter(world):
     world.mounted_home()
     admin = world.admin()
+    browser = Browser(world.server.web_port)
+    browser.open(world.server.cli("user", "link", USER).strip())
+    api = f"http://jupyter-{USER}.localhost:{world.server.web_port}/api"
     ours, theirs = [], []
+
+    def usable():
+        status, body = browser.open(api)
+        return status == 200 and body.startswith(b'{"version"')
     for _ in range(world.rounds):
         folder = tempfile.mkdtemp(dir=world.scratch)
         theirs.append(bare_jupyter(folder))
         begun = time.monotonic()
         admin.call("POST", "tools/jupyter/start", {"user": USER})
-        wait_for("jupyter to be ready", lambda: world.tool_state(admin, "jupyter") == "ready", 120, 0.01)
+        wait_for("jupyter to answer through the gateway", usable, 120, 0.01)
         ours.append(time.monotonic() - begun)
         admin.call("POST", "tools/jupyter/stop", {"user": USER})
         wait_for("jupyter to stop", lambda: world.tool_state(admin, "jupyter") == "stopped", 60)

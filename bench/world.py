@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 
 REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 sys.path.insert(0, os.path.join(REPOSITORY, "tests", "e2e", "story"))
@@ -36,6 +37,33 @@ class AdminSocket(http.client.HTTPConnection):
         text = answer.read()
         check(answer.status < 300, f"{method} {target}: {answer.status} {text[:300]!r}")
         return json.loads(text)
+
+
+class Browser:
+    """As much of a browser as opening a tool takes: redirects and cookies, by host."""
+
+    def __init__(self, port):
+        self.port = port
+        self.cookies = {}
+
+    def open(self, url, limit=6):
+        for _ in range(limit):
+            parts = urllib.parse.urlsplit(url)
+            jar = self.cookies.setdefault(parts.netloc, {})
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            connection.request("GET", parts.path + ("?" + parts.query if parts.query else ""), headers={
+                "Host": parts.netloc, "Cookie": "; ".join(f"{name}={value}" for name, value in jar.items()),
+                "Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"})
+            answer = connection.getresponse()
+            body = answer.read()
+            connection.close()
+            for line in answer.headers.get_all("Set-Cookie") or []:
+                name, value = line.split(";", 1)[0].split("=", 1)
+                jar[name] = value
+            if answer.status not in (301, 302, 303, 307, 308):
+                return answer.status, body
+            url = urllib.parse.urljoin(url, answer.headers["Location"])
+        raise StepFailed(f"more than {limit} redirects to {url}")
 
 
 class Nginx:
