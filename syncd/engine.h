@@ -63,6 +63,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void unschedule(const HomePath& path, Work& work);
   bool has_room(Lane lane) const;
   Lane lane_for(const HomePath& path);
+  void start_due();
   void begin(const HomePath& path);
   void finish(const HomePath& path, std::uint64_t generation, Result<Step> result);
   void fail_work(const HomePath& path, Work& work, const Error& error);
@@ -105,6 +106,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   UploadSpec spec_for(const Case& at, Work& work) const;
   Step pushed(Case& at, Work& work, const RemoteNode& node);
   void remember_own(const std::string& version);
+  void begin_operation(Work& work);
+  void end_operation(Work& work);
+  bool was_ours_before(const std::string& operation) const;
   Result<Step> push_failed(Case& at, Work& work, const Error& error);
 
   // --- engine_pull.cc
@@ -135,6 +139,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Async<void> learn_feed_end();
   boost::asio::awaitable<void> wait_for_room();
   boost::asio::awaitable<void> keep_saving();
+  Async<void> save_ledger();
 
   // --- engine_start.cc
   Async<void> open_parts();
@@ -161,6 +166,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::unique_ptr<Ledger> ledger_;
   RemoteHome remote_;
   TaskGroup tasks_;
+  TaskGroup waiting_;  // what only waits for news and loses nothing by being cancelled
 
   std::map<HomePath, Work> work_;
   std::array<std::set<std::pair<MonotonicTime, HomePath>>, lanes> ready_;
@@ -179,6 +185,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   std::string instance_;        // of this home's journal; in operation ids and link groups
   std::uint64_t operations_ = 0;
+  std::set<std::uint64_t> open_operations_;    // sent, and not yet in a base row
+  std::uint64_t unsaved_operations_after_ = 0;  // of the run before, which ended uncleanly
+  bool pumping_ = false, pump_again_ = false;
   bool stopping_ = false, merged_ = false, clean_start_ = false, trust_stamps_ = false;
   std::optional<std::uint64_t> feed_position_;
   bool has_feed_ = true;

@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::size_t work_high = 20'000, work_low = 10'000;  // paths in memory
 constexpr milliseconds retry_least{250}, retry_most{5'000};
-constexpr const char* feed_fact = "feed";
 // A burst of vanished objects that only a listing shows is shown to a person first.
 constexpr std::uint64_t burst_least = 50;
 
@@ -190,6 +189,12 @@ asio::awaitable<void> Engine::wait_merged() {
   while (!stopping_ && !merged_ && merge_left_ > 0) co_await pause(milliseconds(5));
 }
 
+Engine::Async<void> Engine::save_ledger() {
+  const auto saved = open_operations_.empty() ? operations_ : *open_operations_.begin() - 1;
+  ledger_->set_fact(operations_fact, std::to_string(saved));
+  co_return co_await ledger_->flush();
+}
+
 // The base goes to disk in groups: every second, or when many wait.
 asio::awaitable<void> Engine::keep_saving() {
   const auto self = shared_from_this();
@@ -199,7 +204,7 @@ asio::awaitable<void> Engine::keep_saving() {
     }
     if (stopping_) break;
     if (!ledger_->has_unsaved()) continue;
-    auto saved = co_await ledger_->flush();
+    auto saved = co_await save_ledger();
     if (!saved) {
       last_error_ = saved.error().context;
       spdlog::error("syncd: the journal cannot be written: {}", saved.error().context);

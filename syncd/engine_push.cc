@@ -90,10 +90,7 @@ Engine::Async<Step> Engine::push(Case& at, Work& work) {
     drop(at.path);  // it was implicit
     co_return Step::again;
   }
-  // One id for all tries until one is known to have arrived.
-  if (work.operation.empty()) {
-    work.operation = fmt::format("{}.{}.{}", instance_, random_.hex(4), ++operations_);
-  }
+  begin_operation(work);
   auto sent = co_await send(at, work, spec_for(at, work));
   if (!sent) co_return push_failed(at, work, sent.error());
   co_return pushed(at, work, *sent);
@@ -171,11 +168,34 @@ void Engine::remember_own(const std::string& version) {
   }
 }
 
+// One id for all tries until one is known to have arrived.
+void Engine::begin_operation(Work& work) {
+  if (!work.operation.empty()) return;
+  open_operations_.insert(++operations_);
+  work.operation = fmt::format("{}.{}", instance_, operations_);
+}
+
+void Engine::end_operation(Work& work) {
+  const auto dot = work.operation.rfind('.');
+  if (dot != std::string::npos) {
+    open_operations_.erase(std::strtoull(work.operation.c_str() + dot + 1, nullptr, 10));
+  }
+  work.operation.clear();
+}
+
+// The run before died with uploads done whose base rows were not saved. Their numbers lie above the
+// last saved one; what a restore brings back carries an older number.
+bool Engine::was_ours_before(const std::string& operation) const {
+  if (unsaved_operations_after_ == 0 || !operation.starts_with(instance_ + ".")) return false;
+  const auto number = std::strtoull(operation.c_str() + instance_.size() + 1, nullptr, 10);
+  return number > unsaved_operations_after_ && number <= unsaved_operations_after_ + operations_a_run;
+}
+
 Step Engine::pushed(Case& at, Work& work, const RemoteNode& node) {
   store_answered();
   ++uploaded_;
   remember_own(node.version);
-  work.operation.clear();
+  end_operation(work);
   work.moved_from.clear();
   work.seen.reset();
   // What was fetched is history now.
@@ -220,9 +240,7 @@ Engine::Async<Step> Engine::push_metadata(Case& at, Work& work) {
   const RemoteNode* node = at.fetched();
   CopySource source{at.path, node ? node->version : at.base->version,
                     node ? node->etag : at.base->etag};
-  if (work.operation.empty()) {
-    work.operation = fmt::format("{}.{}.{}", instance_, random_.hex(4), ++operations_);
-  }
+  begin_operation(work);
   UploadSpec spec = spec_for(at, work);
   if (!at.content && !at.base->hash.empty()) spec.attributes.hash = at.base->hash;
   auto copied = co_await remote_.copy(source, std::move(spec));

@@ -179,8 +179,21 @@ void Engine::want_upload(const HomePath& path, Done done) {
   at->second.upload_waiters.push_back(std::move(done));
 }
 
+// A path that needs no waiting is handled within begin() and ends in another pump(): that one only
+// leaves word here, so that a long queue does not become a deep stack.
 void Engine::pump() {
   if (stopping_ || !ledger_) return;
+  pump_again_ = true;
+  if (pumping_) return;
+  pumping_ = true;
+  while (std::exchange(pump_again_, false) && !stopping_) start_due();
+  pumping_ = false;
+  if (stopping_) return;
+  arm_timer();
+  publish();
+}
+
+void Engine::start_due() {
   const auto now = clock_.monotonic();
   while (!sleepers_.empty() && sleepers_.begin()->first <= now) {
     sleepers_.begin()->second->cancel();
@@ -194,8 +207,6 @@ void Engine::pump() {
     }
   }
   fill_background();
-  arm_timer();
-  publish();
 }
 
 void Engine::begin(const HomePath& path) {
@@ -389,7 +400,11 @@ void Engine::post(std::function<void()> job) {
       const std::lock_guard lock(self->inbox_mutex_);
       jobs.swap(self->inbox_);
     }
+    // One pump for all of them.
+    const bool outer = std::exchange(self->pumping_, true);
     for (auto& run : jobs) run();
+    self->pumping_ = outer;
+    if (!outer) self->pump();
   });
 }
 

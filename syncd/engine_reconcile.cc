@@ -127,13 +127,15 @@ Engine::Async<void> Engine::fetch_remote(Case& at, Work& work) {
   }
   // An upload whose answer never came, found by its operation id: it is what both sides agreed on.
   const RemoteNode* node = at.fetched();
-  if (node && !work.operation.empty() && node->operation == work.operation &&
+  const bool from_this_run = node && !work.operation.empty() && node->operation == work.operation;
+  const bool from_last_run = node && (work.from_merge || !merged_) && was_ours_before(node->operation);
+  if ((from_this_run || from_last_run) &&
       (!at.base || at.base->version != node->version || at.base->etag != node->etag)) {
     BaseRow row = row_of(at.path, *node, Observed{});
     row.stub = at.base && at.base->stub;
     save(row);
     at.base = std::move(row);
-    work.operation.clear();
+    end_operation(work);
     ++uploaded_;
   }
   // The tree may have moved while the store was asked.

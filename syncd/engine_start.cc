@@ -16,10 +16,6 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr const char* clean_fact = "clean";
-constexpr const char* instance_fact = "instance";
-constexpr const char* boot_fact = "boot";
-constexpr const char* feed_fact = "feed";
 constexpr std::uint64_t burst_least = 50;
 constexpr std::size_t scan_batch = 1000;
 constexpr const char* burst_reason =
@@ -43,7 +39,7 @@ Engine::Engine(asio::any_io_executor strand, HomeConfig config, store::ObjectSto
                Clock& clock, Random& random, TreeObserver* observer)
     : strand_(strand), config_(std::move(config)), store_(store), clock_(clock), random_(random),
       observer_(observer), remote_(strand, store, config_.bucket, config_.prefix), tasks_(strand),
-      timer_(strand) {
+      waiting_(strand), timer_(strand) {
   if (config_.file_threads > 0) pool_ = std::make_unique<BlockingPool>(config_.file_threads);
 }
 
@@ -106,9 +102,17 @@ Engine::Async<void> Engine::check_marker() {
   // older than its stamps say.
   trust_stamps_ = clean_start_ || (boot && *boot && **boot == boot_id());
   if (feed && *feed) feed_position_ = std::strtoull((*feed)->c_str(), nullptr, 10);
+  auto operations = ledger_->fact(operations_fact);
+  if (operations && *operations) {
+    const auto saved = std::strtoull((*operations)->c_str(), nullptr, 10);
+    if (!clean_start_) unsaved_operations_after_ = saved;
+    operations_ = saved + operations_a_run;
+  } else {
+    operations_ = operations_a_run;
+  }
   ledger_->set_fact(clean_fact, "0");
   ledger_->set_fact(boot_fact, boot_id());
-  co_return co_await ledger_->flush();
+  co_return co_await save_ledger();
 }
 
 Engine::Async<void> Engine::start() {
@@ -120,9 +124,9 @@ Engine::Async<void> Engine::start() {
   stubs_ = *stubs;
   for (const auto& path : tree_->recovered()) note_local(path);
   if (auto scanned = co_await scan_tree("", ScanMode::start); !scanned) co_return scanned;
-  tasks_.spawn("save the journal", keep_saving());
+  waiting_.spawn("save the journal", keep_saving());
   co_await first_merge();
-  tasks_.spawn("follow the store", follow());
+  waiting_.spawn("follow the store", follow());
   pump();
   co_return Result<void>();
 }
@@ -314,13 +318,14 @@ asio::awaitable<void> Engine::stop() {
   stopping_ = true;
   timer_.cancel();
   for (auto& [deadline, timer] : std::exchange(sleepers_, {})) timer->cancel();
+  co_await waiting_.stop(milliseconds(0));
   co_await tasks_.stop(milliseconds(2000));
   const auto gone = fail(ErrorCode::cancelled, "the home is being closed");
   for (auto& [path, work] : work_) release_waiters(work, gone, gone);
   if (ledger_) {
     const bool settled = work_.empty();
     ledger_->set_fact(clean_fact, "1");
-    auto saved = co_await ledger_->flush();
+    auto saved = co_await save_ledger();
     if (!saved) spdlog::error("syncd: the journal cannot be closed: {}", saved.error().context);
     spdlog::info("syncd: {} closed, {}", log_field(config_.tree),
                  settled ? "nothing waits" : "what waits is found again at the next start");

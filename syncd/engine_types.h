@@ -31,6 +31,16 @@ enum class Step : std::uint8_t {
   later,  // at Work::due, without a failure
 };
 
+// Facts in the journal.
+inline constexpr const char* feed_fact = "feed";              // position of the change feed
+inline constexpr const char* operations_fact = "operations";  // up to here all are in the base
+inline constexpr const char* instance_fact = "instance";      // the tree's marker
+inline constexpr const char* clean_fact = "clean";            // "1" after a clean stop
+inline constexpr const char* boot_fact = "boot";              // the machine's boot, at start
+
+// Operation numbers of two runs cannot meet: each begins this far above what is saved.
+inline constexpr std::uint64_t operations_a_run = std::uint64_t{1} << 32;
+
 // What the displaced file must be for a replacement to be silent.
 enum class Displaced : std::uint8_t { as_observed, keep_always };
 // Of a scan that only seeks what appeared, absence is no finding.
