@@ -35,10 +35,10 @@ class BlockingPool {
                                     guard = std::move(guard)]() mutable {
             Answer answer = job();
             auto executor = guard.get_executor();
-            boost::asio::post(executor, [handler = std::move(handler),
-                                         answer = std::move(answer)]() mutable {
-              std::move(handler)(std::move(answer));
-            });
+            boost::asio::post(executor,
+                              [handler = std::move(handler), answer = std::move(answer)]() mutable {
+                                std::move(handler)(std::move(answer));
+                              });
           });
         },
         boost::asio::use_awaitable, std::move(work));

@@ -6,8 +6,8 @@
 
 #include <array>
 #include <charconv>
-#include <cstdio>
 #include <cstdint>
+#include <cstdio>
 #include <ctime>
 
 namespace holdfast {
@@ -163,8 +163,14 @@ std::optional<TimePoint> from_rfc3339(std::string_view text) {
   if (text.size() < 20 || text[4] != '-' || text[7] != '-' ||
       (text[10] != 'T' && text[10] != 't' && text[10] != ' ') || text[13] != ':' || text[16] != ':')
     return std::nullopt;
-  Civil c{digits(text, 0, 4),  digits(text, 5, 2),  digits(text, 8, 2), digits(text, 11, 2),
-          digits(text, 14, 2), digits(text, 17, 2), 0,                  0};
+  Civil c{digits(text, 0, 4),
+          digits(text, 5, 2),
+          digits(text, 8, 2),
+          digits(text, 11, 2),
+          digits(text, 14, 2),
+          digits(text, 17, 2),
+          0,
+          0};
   if (c.year < 0 || c.month < 0 || c.day < 0 || c.hour < 0 || c.minute < 0 || c.second < 0)
     return std::nullopt;
   std::size_t at = 19;
@@ -203,8 +209,14 @@ std::optional<TimePoint> from_http_date(std::string_view text) {
   for (std::size_t i = 0; i < month_names.size(); ++i) {
     if (text.substr(8, 3) == month_names[i]) month = static_cast<int>(i) + 1;
   }
-  const Civil c{digits(text, 12, 4), month,  digits(text, 5, 2), digits(text, 17, 2),
-                digits(text, 20, 2), digits(text, 23, 2), 0, 0};
+  const Civil c{digits(text, 12, 4),
+                month,
+                digits(text, 5, 2),
+                digits(text, 17, 2),
+                digits(text, 20, 2),
+                digits(text, 23, 2),
+                0,
+                0};
   if (month == 0 || c.year < 0 || c.day < 0 || c.hour < 0 || c.minute < 0 || c.second < 0)
     return std::nullopt;
   return from_civil(c);
@@ -218,8 +230,14 @@ std::string to_amz_date(TimePoint time) {
 
 std::optional<TimePoint> from_amz_date(std::string_view text) {
   if (text.size() != 16 || text[8] != 'T' || text[15] != 'Z') return std::nullopt;
-  const Civil c{digits(text, 0, 4),  digits(text, 4, 2),  digits(text, 6, 2), digits(text, 9, 2),
-                digits(text, 11, 2), digits(text, 13, 2), 0,                  0};
+  const Civil c{digits(text, 0, 4),
+                digits(text, 4, 2),
+                digits(text, 6, 2),
+                digits(text, 9, 2),
+                digits(text, 11, 2),
+                digits(text, 13, 2),
+                0,
+                0};
   if (c.year < 0 || c.month < 0 || c.day < 0 || c.hour < 0 || c.minute < 0 || c.second < 0)
     return std::nullopt;
   return from_civil(c);

@@ -68,7 +68,8 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
   for (;;) {
     const std::size_t before = content.size();
     content.resize(before + step);
-    auto got = read_at(fd->get(), std::as_writable_bytes(std::span(content)).subspan(before), before);
+    auto got =
+        read_at(fd->get(), std::as_writable_bytes(std::span(content)).subspan(before), before);
     if (!got) return fail_within(path, got.error());
     content.resize(before + *got);
     if (content.size() > limit) {
@@ -110,7 +111,7 @@ Result<void> make_directories(const std::string& path, unsigned mode) {
     if (::mkdir(part.c_str(), mode) == 0 || errno == EEXIST) continue;
     return fail_errno(errno, "create directory " + part);
   }
-  struct stat status {};
+  struct stat status{};
   if (::stat(path.c_str(), &status) != 0) return fail_errno(errno, "stat " + path);
   if (!S_ISDIR(status.st_mode)) return fail_errno(ENOTDIR, "create directory " + path);
   return {};

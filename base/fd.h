@@ -50,8 +50,8 @@ Result<std::string> read_file(const std::string& path, std::size_t limit = 16u <
 // Temporary file beside it, fsync, rename, fsync of the directory: old or new, never half.
 Result<void> replace_file(const std::string& path, std::string_view content, unsigned mode = 0600);
 
-Result<void> sync_data(int fd);                             // fdatasync(2)
-Result<void> sync_directory(const std::string& path);       // fsync(2) of the directory
+Result<void> sync_data(int fd);                        // fdatasync(2)
+Result<void> sync_directory(const std::string& path);  // fsync(2) of the directory
 Result<void> make_directories(const std::string& path, unsigned mode = 0700);  // mkdir -p
 
 }  // namespace holdfast

@@ -35,18 +35,19 @@ bool TaskGroup::spawn(std::string name, asio::awaitable<void> task) {
   auto signal = state_->signals.emplace(state_->signals.end());
   asio::co_spawn(
       state_->executor, std::move(task),
-      asio::bind_cancellation_slot(
-          signal->slot(), [state = state_, signal, name = std::move(name)](std::exception_ptr error) {
-            if (error) {
-              try {
-                std::rethrow_exception(error);
-              } catch (const std::exception& e) {
-                if (!state->stopping) spdlog::error("base: task {} ended by an exception: {}", name, e.what());
-              }
-            }
-            state->signals.erase(signal);
-            if (state->signals.empty()) state->idle.cancel();
-          }));
+      asio::bind_cancellation_slot(signal->slot(), [state = state_, signal, name = std::move(name)](
+                                                       std::exception_ptr error) {
+        if (error) {
+          try {
+            std::rethrow_exception(error);
+          } catch (const std::exception& e) {
+            if (!state->stopping)
+              spdlog::error("base: task {} ended by an exception: {}", name, e.what());
+          }
+        }
+        state->signals.erase(signal);
+        if (state->signals.empty()) state->idle.cancel();
+      }));
   return true;
 }
 

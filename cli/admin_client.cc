@@ -24,15 +24,24 @@ constexpr std::uint64_t answer_limit = 64u << 20;
 
 ErrorCode code_of(unsigned status) {
   switch (status) {
-    case 400: return ErrorCode::invalid_argument;
-    case 401: return ErrorCode::unauthenticated;
-    case 403: return ErrorCode::access_denied;
-    case 404: return ErrorCode::not_found;
-    case 409: return ErrorCode::conflict;
-    case 412: return ErrorCode::precondition_failed;
-    case 503: return ErrorCode::unavailable;
-    case 507: return ErrorCode::no_space;
-    default: return ErrorCode::internal;
+    case 400:
+      return ErrorCode::invalid_argument;
+    case 401:
+      return ErrorCode::unauthenticated;
+    case 403:
+      return ErrorCode::access_denied;
+    case 404:
+      return ErrorCode::not_found;
+    case 409:
+      return ErrorCode::conflict;
+    case 412:
+      return ErrorCode::precondition_failed;
+    case 503:
+      return ErrorCode::unavailable;
+    case 507:
+      return ErrorCode::no_space;
+    default:
+      return ErrorCode::internal;
   }
 }
 
@@ -155,12 +164,12 @@ Result<json::object> AdminClient::call(std::string method, std::string target,
   request.method = std::move(method);
   request.url = "http://admin" + target;
   request.unix_socket = socket;
-  auto answer = run_blocking<json::object>([&](asio::any_io_executor executor) {
-    return exchange_json(executor, request, body);
-  });
+  auto answer = run_blocking<json::object>(
+      [&](asio::any_io_executor executor) { return exchange_json(executor, request, body); });
   if (!answer && answer.error().code == ErrorCode::unavailable) {
-    return fail(ErrorCode::unavailable, "no holdfast answers at {}: {}; is `holdfast serve` running?",
-                socket, answer.error().context);
+    return fail(ErrorCode::unavailable,
+                "no holdfast answers at {}: {}; is `holdfast serve` running?", socket,
+                answer.error().context);
   }
   return answer;
 }
@@ -182,8 +191,8 @@ Result<json::object> AdminClient::remove(std::string_view path) const {
 Result<void> AdminClient::download(
     const std::string& url,
     const std::function<Result<void>(std::span<const std::byte>)>& sink) const {
-  auto done = run_blocking<int>(
-      [&](asio::any_io_executor executor) { return fetch(executor, url, sink); });
+  auto done =
+      run_blocking<int>([&](asio::any_io_executor executor) { return fetch(executor, url, sink); });
   if (!done) return std::unexpected(done.error());
   return {};
 }

@@ -27,13 +27,12 @@ class AdminClient {
   Result<boost::json::object> remove(std::string_view path) const;
 
   // Signed URLs: what `holdfast cat` and `cp` move bytes by.
-  Result<void> download(const std::string& url, const std::function<Result<void>(
-                                                    std::span<const std::byte>)>& sink) const;
+  Result<void> download(const std::string& url,
+                        const std::function<Result<void>(std::span<const std::byte>)>& sink) const;
   Result<void> upload(const std::string& url, Fd file, std::uint64_t size) const;
 
  private:
-  Result<boost::json::object> call(std::string method, std::string target,
-                                   std::string body) const;
+  Result<boost::json::object> call(std::string method, std::string target, std::string body) const;
   std::string data_;
 };
 

@@ -10,9 +10,12 @@ namespace {
 
 std::string_view outcome_word(gateway::AuditOutcome outcome) {
   switch (outcome) {
-    case gateway::AuditOutcome::allowed: return "ok";
-    case gateway::AuditOutcome::denied: return "denied";
-    case gateway::AuditOutcome::failed: return "failed";
+    case gateway::AuditOutcome::allowed:
+      return "ok";
+    case gateway::AuditOutcome::denied:
+      return "denied";
+    case gateway::AuditOutcome::failed:
+      return "failed";
   }
   return "failed";
 }
@@ -25,9 +28,8 @@ void AuditAdapter::record(gateway::AuditEvent event) {
                                    {"reason", log_field(event.reason, 300)}};
   log_.record({.time = event.time,
                .actor = PrincipalName(event.principal),
-               .action = event.outcome == gateway::AuditOutcome::denied
-                             ? "s3.denied"
-                             : "s3." + event.operation,
+               .action = event.outcome == gateway::AuditOutcome::denied ? "s3.denied"
+                                                                        : "s3." + event.operation,
                .target = fmt::format("{}/{}", event.bucket, log_field(event.path, 1024)),
                .outcome = std::string(outcome_word(event.outcome)),
                .request_id = event.request_id,

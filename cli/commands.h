@@ -12,9 +12,9 @@
 namespace holdfast::cli {
 
 struct Invocation {
-  std::string data = "var";   // --data, for commands that talk to a server
-  bool json = false;          // --json
-  std::function<int()> run;   // answers the exit code
+  std::string data = "var";  // --data, for commands that talk to a server
+  bool json = false;         // --json
+  std::function<int()> run;  // answers the exit code
 
   Format format() const { return json ? Format::json : Format::table; }
   AdminClient client() const { return AdminClient(data); }

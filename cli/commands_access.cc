@@ -19,8 +19,8 @@ void add_bucket_commands(CLI::App& app, Invocation& invocation) {
   create->add_flag("--unversioned", *unversioned, "Keep no old versions");
   create->callback([&invocation, name, unversioned] {
     invocation.run = [&invocation, name, unversioned] {
-      auto answer = invocation.client().post(
-          "buckets", {{"name", *name}, {"versioning", !*unversioned}});
+      auto answer =
+          invocation.client().post("buckets", {{"name", *name}, {"versioning", !*unversioned}});
       return answer ? 0 : report(answer.error());
     };
   });
@@ -80,12 +80,16 @@ void add_grant_commands(CLI::App& app, Invocation& invocation) {
   list->add_option("--bucket", o->bucket);
   list->callback([&invocation, o] {
     invocation.run = [&invocation, o] {
-      auto answer = invocation.client().get(
-          "grants", {{"principal", o->principal}, {"bucket", o->bucket}});
+      auto answer =
+          invocation.client().get("grants", {{"principal", o->principal}, {"bucket", o->bucket}});
       if (!answer) return report(answer.error());
       print_rows(answer->at("grants").as_array(),
-                 {{"ID", "id"}, {"PRINCIPAL", "principal"}, {"LEVEL", "level"},
-                  {"BUCKET", "bucket"}, {"PREFIX", "prefix"}, {"NOT AFTER", "not_after"},
+                 {{"ID", "id"},
+                  {"PRINCIPAL", "principal"},
+                  {"LEVEL", "level"},
+                  {"BUCKET", "bucket"},
+                  {"PREFIX", "prefix"},
+                  {"NOT AFTER", "not_after"},
                   {"GRANTED BY", "granted_by"}},
                  invocation.format());
       return 0;

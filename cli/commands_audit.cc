@@ -32,8 +32,13 @@ int tail(const Invocation& invocation, unsigned lines, const std::string& actor)
   // The API answers newest first; a tail reads downwards.
   const json::array rows(events.rbegin(), events.rend());
   print_rows(rows,
-             {{"SEQ", "seq"}, {"TIME", "time"}, {"ACTOR", "actor"}, {"ACTION", "action"},
-              {"TARGET", "target"}, {"OUTCOME", "outcome"}, {"SOURCE", "source"}},
+             {{"SEQ", "seq"},
+              {"TIME", "time"},
+              {"ACTOR", "actor"},
+              {"ACTION", "action"},
+              {"TARGET", "target"},
+              {"OUTCOME", "outcome"},
+              {"SOURCE", "source"}},
              invocation.format());
   return 0;
 }
@@ -46,17 +51,21 @@ int status(const Invocation& invocation) {
     return 0;
   }
   fmt::print("holdfast {}, data {}\nS3 {}   console {}   policy epoch {}\n\n",
-             text_of(*answer, "version"), text_of(*answer, "data"),
-             text_of(*answer, "s3_endpoint"), text_of(*answer, "console"),
-             text_of(*answer, "epoch"));
+             text_of(*answer, "version"), text_of(*answer, "data"), text_of(*answer, "s3_endpoint"),
+             text_of(*answer, "console"), text_of(*answer, "epoch"));
   print_rows(answer->at("tools").as_array(),
              {{"TOOL", "tool"}, {"USER", "user"}, {"STATE", "state"}, {"REASON", "reason"}},
              Format::table);
   fmt::print("\n");
   print_rows(answer->at("homes").as_array(),
-             {{"HOME", "user"}, {"STATE", "state"}, {"WAITS TO UPLOAD", "dirty"},
-              {"SINCE", "oldest_dirty"}, {"STUBS", "stubs"}, {"CONFLICTS", "conflicts"},
-              {"PARKED", "parked"}, {"LAST ERROR", "last_error"}},
+             {{"HOME", "user"},
+              {"STATE", "state"},
+              {"WAITS TO UPLOAD", "dirty"},
+              {"SINCE", "oldest_dirty"},
+              {"STUBS", "stubs"},
+              {"CONFLICTS", "conflicts"},
+              {"PARKED", "parked"},
+              {"LAST ERROR", "last_error"}},
              Format::table);
   return 0;
 }
@@ -66,9 +75,7 @@ int status(const Invocation& invocation) {
 void add_audit_commands(CLI::App& app, Invocation& invocation) {
   auto* audit = add_group(app, "audit", "Who did what");
   audit->add_subcommand("verify", "Prove that the chain of events is whole")
-      ->callback([&invocation] {
-        invocation.run = [&invocation] { return verify(invocation); };
-      });
+      ->callback([&invocation] { invocation.run = [&invocation] { return verify(invocation); }; });
   auto lines = std::make_shared<unsigned>(50);
   auto actor = std::make_shared<std::string>();
   auto* last = audit->add_subcommand("tail", "Show the newest events");

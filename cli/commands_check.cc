@@ -32,9 +32,9 @@ Result<store::ScrubReport> scrub(store::LocalStore& store) {
 json::array damage_json(const store::ScrubReport& report) {
   json::array rows;
   for (const auto& damage : report.damage) {
-    rows.push_back(json::object{
-        {"where", damage.where},
-        {"objects", json::array(damage.objects.begin(), damage.objects.end())}});
+    rows.push_back(
+        json::object{{"where", damage.where},
+                     {"objects", json::array(damage.objects.begin(), damage.objects.end())}});
   }
   return rows;
 }
@@ -56,9 +56,9 @@ int check(const Invocation& invocation, const CheckOptions& options) {
   auto store = store::LocalStore::open(where, clock, random);
   if (!store) return report(store.error());
   const auto& recovery = (*store)->recovery();
-  fmt::print("store opens: sequence {}, {} records replayed, {} torn bytes cut, {} orphans removed\n",
-             recovery.last_sequence, recovery.replayed, recovery.torn_bytes,
-             recovery.orphaned_blobs);
+  fmt::print(
+      "store opens: sequence {}, {} records replayed, {} torn bytes cut, {} orphans removed\n",
+      recovery.last_sequence, recovery.replayed, recovery.torn_bytes, recovery.orphaned_blobs);
   if (!options.scrub) return 0;
   auto report_of = scrub(**store);
   if (!report_of) return report(report_of.error());
@@ -80,9 +80,8 @@ void add_check_command(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("check", "Check a store that no server has open");
   command->add_flag("--rebuild-index", o->rebuild_index, "Make the index anew from the log");
   command->add_flag("--scrub", o->scrub, "Read everything and compare it with its checksums");
-  command->callback([&invocation, o] {
-    invocation.run = [&invocation, o] { return check(invocation, *o); };
-  });
+  command->callback(
+      [&invocation, o] { invocation.run = [&invocation, o] { return check(invocation, *o); }; });
 }
 
 }  // namespace holdfast::cli

@@ -17,16 +17,19 @@ int history(const Invocation& invocation, const std::string& place) {
   auto answer = invocation.client().get("history", {{"place", place}});
   if (!answer) return report(answer.error());
   print_rows(answer->at("versions").as_array(),
-             {{"MODIFIED", "modified"}, {"SIZE", "size"}, {"VERSION", "version"},
-              {"LATEST", "latest"}, {"DELETED", "deleted"}, {"ETAG", "etag"}},
+             {{"MODIFIED", "modified"},
+              {"SIZE", "size"},
+              {"VERSION", "version"},
+              {"LATEST", "latest"},
+              {"DELETED", "deleted"},
+              {"ETAG", "etag"}},
              invocation.format());
   return 0;
 }
 
 int restore(const Invocation& invocation, const RestoreOptions& o) {
   auto answer = invocation.client().post(
-      "restore",
-      {{"place", o.place}, {"at", o.at}, {"beside", o.beside}, {"dry_run", o.dry_run}});
+      "restore", {{"place", o.place}, {"at", o.at}, {"beside", o.beside}, {"dry_run", o.dry_run}});
   if (!answer) return report(answer.error());
   if (invocation.json) {
     print_value(*answer);
@@ -68,9 +71,8 @@ void add_history_commands(CLI::App& app, Invocation& invocation) {
   back->add_option("--at", o->at, "Time: 2026-11-22T10:30:00Z, or -10m, -2h, -3d")->required();
   back->add_flag("--beside", o->beside, "Into a new folder beside it, leaving what is there");
   back->add_flag("--dry-run", o->dry_run, "Only show what would be done, and why");
-  back->callback([&invocation, o] {
-    invocation.run = [&invocation, o] { return restore(invocation, *o); };
-  });
+  back->callback(
+      [&invocation, o] { invocation.run = [&invocation, o] { return restore(invocation, *o); }; });
 
   auto* undo = app.add_subcommand("undelete", "Bring back what was deleted last");
   undo->add_option("place", o->place)->required();

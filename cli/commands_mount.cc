@@ -21,8 +21,8 @@ int run(Options options) {
   start_logging(options.log_level, LogFormat::text);
   options.mount.uid = options.mount.gid = options.uid;
   options.mount.homes_bucket = BucketName(options.homes_bucket);
-  options.mount.fsync = options.fsync == "upload" ? fusefs::FsyncMeaning::uploaded
-                                                  : fusefs::FsyncMeaning::local_disk;
+  options.mount.fsync =
+      options.fsync == "upload" ? fusefs::FsyncMeaning::uploaded : fusefs::FsyncMeaning::local_disk;
   if (options.mount.home.empty() && options.mount.buckets.empty()) {
     return report({ErrorCode::invalid_argument, "mount needs --home DIR, --buckets DIR, or both"});
   }

@@ -100,7 +100,7 @@ Result<void> send_file(const Invocation& invocation, const std::string& path,
                        const std::string& place) {
   auto file = open_file(path, O_RDONLY);
   if (!file) return std::unexpected(file.error());
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file->get(), &status) != 0 || !S_ISREG(status.st_mode)) {
     return fail(ErrorCode::invalid_argument, "{} is no regular file", path);
   }
@@ -150,8 +150,8 @@ void add_object_commands(CLI::App& app, Invocation& invocation) {
     std::string place, to;
   };
   auto o = std::make_shared<Options>();
-  const auto add = [&](const char* name, const char* text, int (*run)(const Invocation&,
-                                                                      const std::string&)) {
+  const auto add = [&](const char* name, const char* text,
+                       int (*run)(const Invocation&, const std::string&)) {
     auto* command = app.add_subcommand(name, text);
     command->add_option("place", o->place, "home:USER/PATH or s3://BUCKET/KEY")->required();
     command->callback([&invocation, o, run] {
@@ -164,13 +164,13 @@ void add_object_commands(CLI::App& app, Invocation& invocation) {
     return done ? 0 : report(done.error());
   });
   add("rm", "Delete an object, or a whole folder/ ; versions stay", remove);
-  add("presign", "Print a signed URL for reading", [](const Invocation& i,
-                                                      const std::string& place) {
-    auto url = sign(i, place, "GET");
-    if (!url) return report(url.error());
-    fmt::print("{}\n", *url);
-    return 0;
-  });
+  add("presign", "Print a signed URL for reading",
+      [](const Invocation& i, const std::string& place) {
+        auto url = sign(i, place, "GET");
+        if (!url) return report(url.error());
+        fmt::print("{}\n", *url);
+        return 0;
+      });
   auto* cp = app.add_subcommand("cp", "Copy between a local file and a place");
   cp->add_option("from", o->place)->required();
   cp->add_option("to", o->to)->required();

@@ -15,8 +15,12 @@ int list_users(const Invocation& invocation) {
   auto answer = invocation.client().get("users");
   if (!answer) return report(answer.error());
   print_rows(answer->at("users").as_array(),
-             {{"NAME", "name"}, {"KIND", "kind"}, {"ADMIN", "admin"}, {"DISABLED", "disabled"},
-              {"UID", "uid"}, {"CREATED", "created"}},
+             {{"NAME", "name"},
+              {"KIND", "kind"},
+              {"ADMIN", "admin"},
+              {"DISABLED", "disabled"},
+              {"UID", "uid"},
+              {"CREATED", "created"}},
              invocation.format());
   return 0;
 }
@@ -116,7 +120,9 @@ void add_key_commands(CLI::App& app, Invocation& invocation) {
       auto answer = invocation.client().get("keys", {{"user", o->user}});
       if (!answer) return report(answer.error());
       print_rows(answer->at("keys").as_array(),
-                 {{"ACCESS KEY", "access_key_id"}, {"USER", "user"}, {"PURPOSE", "purpose"},
+                 {{"ACCESS KEY", "access_key_id"},
+                  {"USER", "user"},
+                  {"PURPOSE", "purpose"},
                   {"NOT AFTER", "not_after"}},
                  invocation.format());
       return 0;

@@ -14,8 +14,8 @@ struct ToolOptions {
 };
 
 int change_tool(const Invocation& invocation, const ToolOptions& o, const std::string& verb) {
-  auto answer = invocation.client().post(
-      fmt::format("tools/{}/{}", s3::uri_encode(o.tool), verb), {{"user", o.user}});
+  auto answer = invocation.client().post(fmt::format("tools/{}/{}", s3::uri_encode(o.tool), verb),
+                                         {{"user", o.user}});
   if (!answer) return report(answer.error());
   if (invocation.json) {
     print_value(*answer);
@@ -29,9 +29,9 @@ int change_tool(const Invocation& invocation, const ToolOptions& o, const std::s
 void add_tool_group(CLI::App& app, Invocation& invocation) {
   auto* tool = add_group(app, "tool", "Tools of people");
   auto o = std::make_shared<ToolOptions>();
-  for (const auto& [verb, text] : {std::pair("start", "Start a person's tool"),
-                                   std::pair("stop", "Stop it; its home stays"),
-                                   std::pair("restart", "Stop and start it")}) {
+  for (const auto& [verb, text] :
+       {std::pair("start", "Start a person's tool"), std::pair("stop", "Stop it; its home stays"),
+        std::pair("restart", "Stop and start it")}) {
     auto* command = tool->add_subcommand(verb, text);
     command->add_option("tool", o->tool, "Template, such as jupyter")->required();
     command->add_option("--user", o->user)->required();
@@ -44,8 +44,12 @@ void add_tool_group(CLI::App& app, Invocation& invocation) {
       auto answer = invocation.client().get("tools", {{"all", "1"}});
       if (!answer) return report(answer.error());
       print_rows(answer->at("tools").as_array(),
-                 {{"TOOL", "template"}, {"USER", "user"}, {"STATE", "state"}, {"SINCE", "since"},
-                  {"REASON", "reason"}, {"URL", "url"}},
+                 {{"TOOL", "template"},
+                  {"USER", "user"},
+                  {"STATE", "state"},
+                  {"SINCE", "since"},
+                  {"REASON", "reason"},
+                  {"URL", "url"}},
                  invocation.format());
       return 0;
     };
@@ -55,8 +59,8 @@ void add_tool_group(CLI::App& app, Invocation& invocation) {
   logs->add_option("--user", o->user)->required();
   logs->callback([&invocation, o] {
     invocation.run = [&invocation, o] {
-      auto answer = invocation.client().get(
-          fmt::format("tools/{}/logs", s3::uri_encode(o->tool)), {{"user", o->user}});
+      auto answer = invocation.client().get(fmt::format("tools/{}/logs", s3::uri_encode(o->tool)),
+                                            {{"user", o->user}});
       if (!answer) return report(answer.error());
       fmt::print("{}\n", std::string_view(answer->at("text").as_string()));
       return 0;
@@ -82,12 +86,12 @@ void add_template_group(CLI::App& app, Invocation& invocation) {
   add->callback([&invocation, o] {
     invocation.run = [&invocation, o] {
       json::array command(o->command.begin(), o->command.end());
-      auto answer = invocation.client().post("templates",
-                                             {{"name", o->name},
-                                              {"title", o->title.empty() ? o->name : o->title},
-                                              {"image", o->image},
-                                              {"port", o->port},
-                                              {"command", std::move(command)}});
+      auto answer =
+          invocation.client().post("templates", {{"name", o->name},
+                                                 {"title", o->title.empty() ? o->name : o->title},
+                                                 {"image", o->image},
+                                                 {"port", o->port},
+                                                 {"command", std::move(command)}});
       if (!answer) return report(answer.error());
       fmt::print("{} version {}\n", o->name, text_of(*answer, "version"));
       return 0;
@@ -98,8 +102,12 @@ void add_template_group(CLI::App& app, Invocation& invocation) {
       auto answer = invocation.client().get("templates");
       if (!answer) return report(answer.error());
       print_rows(answer->at("templates").as_array(),
-                 {{"NAME", "name"}, {"VERSION", "version"}, {"TITLE", "title"}, {"PORT", "port"},
-                  {"MEMORY", "memory_bytes"}, {"PIDS", "pids"}},
+                 {{"NAME", "name"},
+                  {"VERSION", "version"},
+                  {"TITLE", "title"},
+                  {"PORT", "port"},
+                  {"MEMORY", "memory_bytes"},
+                  {"PIDS", "pids"}},
                  invocation.format());
       return 0;
     };

@@ -12,7 +12,7 @@
 namespace holdfast::cli {
 
 struct Config {
-  std::string data = "var";            // made absolute by load()
+  std::string data = "var";  // made absolute by load()
   std::string s3_listen = "127.0.0.1:7070";
   std::string web_listen = "127.0.0.1:7080";
   // What people type: the console is at http://<domain>, tools at http://TOOL-USER.<domain>, the S3
@@ -20,15 +20,15 @@ struct Config {
   std::string domain = "localhost";
   std::string region = "us-east-1";
   std::string homes_bucket = "homes";
-  std::uint32_t retention_days = 90;   // of what is no longer current in the homes bucket
+  std::uint32_t retention_days = 90;  // of what is no longer current in the homes bucket
   bool fsync = true;
-  std::uint32_t threads = 0;           // sockets; 0: one a core
+  std::uint32_t threads = 0;  // sockets; 0: one a core
   std::string log_level = "info";
-  std::string log_format = "text";     // or "json"
+  std::string log_format = "text";  // or "json"
 
-  bool tools = true;                   // launch tools and mounts; false: storage only
-  std::string podman_socket;           // empty: start our own podman service
-  std::string podman_runtime = "auto"; // auto, runc, crun
+  bool tools = true;                    // launch tools and mounts; false: storage only
+  std::string podman_socket;            // empty: start our own podman service
+  std::string podman_runtime = "auto";  // auto, runc, crun
   std::uint64_t tool_memory_bytes = 1ull << 30;
   std::uint32_t tool_pids = 512;
 };

@@ -173,13 +173,14 @@ Result<void> MountProcesses::spawn(const MountRequest& request, const MountPaths
   auto log = open_file(log_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
   if (!log) return std::unexpected(log.error());
 
-  std::vector<std::string> words = {
-      options_.program, "mount",     "--user",  request.user.value,
-      "--uid",          std::to_string(request.uid),
-      "--home",         paths.home,  "--buckets", paths.buckets,
-      "--cache",        cache_of(request.user.value),
-      "--homes-bucket", options_.homes_bucket,
-      "--log-level",    options_.log_level};
+  std::vector<std::string> words = {options_.program, "mount",
+                                    "--user",         request.user.value,
+                                    "--uid",          std::to_string(request.uid),
+                                    "--home",         paths.home,
+                                    "--buckets",      paths.buckets,
+                                    "--cache",        cache_of(request.user.value),
+                                    "--homes-bucket", options_.homes_bucket,
+                                    "--log-level",    options_.log_level};
   std::vector<std::string> environment = {
       "AWS_ACCESS_KEY_ID=" + key.id.value, "AWS_SECRET_ACCESS_KEY=" + key.secret,
       "AWS_ENDPOINT_URL=" + options_.s3_endpoint, "AWS_DEFAULT_REGION=" + options_.region,
@@ -199,8 +200,8 @@ Result<void> MountProcesses::spawn(const MountRequest& request, const MountPaths
   ::posix_spawnattr_setsigmask(&setup.attributes, &none);
   ::posix_spawnattr_setflags(&setup.attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
   pid_t pid = 0;
-  const int error = ::posix_spawn(&pid, options_.program.c_str(), &setup.actions,
-                                  &setup.attributes, argv.data(), envp.data());
+  const int error = ::posix_spawn(&pid, options_.program.c_str(), &setup.actions, &setup.attributes,
+                                  argv.data(), envp.data());
   if (error != 0) return fail_errno(error, "start " + options_.program + " mount");
   // Collects the child when it ends, whenever that is.
   std::thread([pid] { ::waitpid(pid, nullptr, 0); }).detach();

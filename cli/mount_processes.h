@@ -1,5 +1,5 @@
-// MountProcesses: the MountSupervisor of `holdfast serve`: one `holdfast mount` process a user, in a
-// session of its own so that it outlives a killed server and is adopted by the next one. What is
+// MountProcesses: the MountSupervisor of `holdfast serve`: one `holdfast mount` process a user, in
+// a session of its own so that it outlives a killed server and is adopted by the next one. What is
 // mounted stays mounted until stop_all(), so that a tool's restart finds a warm home.
 // ensure and release run on the launcher's executor; the rest from any thread.
 #pragma once

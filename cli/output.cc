@@ -1,8 +1,8 @@
 #include "cli/output.h"
 
-#include <boost/json/serialize.hpp>
 #include <algorithm>
 #include <array>
+#include <boost/json/serialize.hpp>
 #include <cstdio>
 
 namespace holdfast::cli {

@@ -64,8 +64,7 @@ int run_serve(const ServeOptions& options, const std::string& default_data) {
 }  // namespace
 
 int serve(Config config) {
-  start_logging(config.log_level,
-                config.log_format == "json" ? LogFormat::json : LogFormat::text);
+  start_logging(config.log_level, config.log_format == "json" ? LogFormat::json : LogFormat::text);
   const sigset_t signals = block_signals();
   auto parts = ServerParts::build(std::move(config));
   if (!parts) return report(parts.error());

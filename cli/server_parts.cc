@@ -26,9 +26,7 @@ std::string with_port(const std::string& domain, const std::string& address) {
   return port == "80" ? domain : fmt::format("{}:{}", domain, port);
 }
 
-control::Actor system_actor() {
-  return {.kind = control::Actor::Kind::system, .source = "serve"};
-}
+control::Actor system_actor() { return {.kind = control::Actor::Kind::system, .source = "serve"}; }
 
 template <class T>
 T run_on(net::IoPool& io, asio::awaitable<T> work) {
@@ -54,8 +52,9 @@ Result<std::unique_ptr<ServerParts>> ServerParts::build(Config config) {
   auto data = DataDirectory::open(config.data);
   if (!data) return std::unexpected(data.error());
   std::unique_ptr<ServerParts> parts(new ServerParts(std::move(config), std::move(*data)));
-  const auto threads = parts->config_.threads != 0 ? parts->config_.threads
-                                                   : std::max(1u, std::thread::hardware_concurrency());
+  const auto threads = parts->config_.threads != 0
+                           ? parts->config_.threads
+                           : std::max(1u, std::thread::hardware_concurrency());
   parts->io_ = std::make_unique<net::IoPool>(threads);
   for (const auto step : {&ServerParts::open_store, &ServerParts::open_registry,
                           &ServerParts::prepare_homes_bucket, &ServerParts::listen}) {
@@ -67,8 +66,8 @@ Result<std::unique_ptr<ServerParts>> ServerParts::build(Config config) {
 ServerParts::~ServerParts() { stop(); }
 
 Result<void> ServerParts::open_store() {
-  auto store = store::LocalStore::open({.directory = data_.store(), .sync = config_.fsync}, clock_,
-                                       random_);
+  auto store =
+      store::LocalStore::open({.directory = data_.store(), .sync = config_.fsync}, clock_, random_);
   if (!store) return fail_within("the store in " + data_.path(), store.error());
   store_ = std::move(*store);
   const auto& report = store_->recovery();
@@ -90,8 +89,8 @@ Result<void> ServerParts::open_registry() {
   if (!sessions) return std::unexpected(sessions.error());
   sessions_ = std::move(*sessions);
   if (auto admin = registry_->principal(PrincipalName("admin")); !admin) {
-    auto made = registry_->create_principal(
-        system_actor(), {.name = PrincipalName("admin"), .admin = true});
+    auto made = registry_->create_principal(system_actor(),
+                                            {.name = PrincipalName("admin"), .admin = true});
     if (!made) return fail_within("create the first administrator", made.error());
   }
   audit_sink_ = std::make_unique<AuditAdapter>(registry_->audit());
@@ -189,8 +188,8 @@ Result<void> ServerParts::listen() {
     listeners_.push_back(std::move(*server));
     return {};
   };
-  if (auto done = add(config_.s3_listen,
-                      [this](net::Exchange& exchange) { return s3_->handle(exchange); });
+  if (auto done =
+          add(config_.s3_listen, [this](net::Exchange& exchange) { return s3_->handle(exchange); });
       !done) {
     return done;
   }

@@ -301,8 +301,8 @@ class PodmanDriver final : public EngineDriver {
     auto ready = co_await expect({"POST", path + "/init"}, "prepare the container " + spec.name);
     if (!ready) co_return std::unexpected(ready.error());
     if (spec.network == ToolTemplate::Network::gateway_only) {
-      // The engine removes the bridge with its last container, and makes it again without an address
-      // of ours: the tool and the gateway would not reach each other.
+      // The engine removes the bridge with its last container, and makes it again without an
+      // address of ours: the tool and the gateway would not reach each other.
       if (auto there = ensure_bridge(bridge(), host_); !there) co_return there;
     }
     const auto port_of = spec.network == ToolTemplate::Network::open ? bridge() + "o" : bridge();

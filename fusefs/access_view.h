@@ -1,6 +1,6 @@
-// AccessView: which buckets and prefixes are visible, and with what right, as a tree of directories.
-// Prefixes match on component boundaries: "data/" and "data" cover "data" and "data/x", never
-// "database". Immutable; any thread.
+// AccessView: which buckets and prefixes are visible, and with what right, as a tree of
+// directories. Prefixes match on component boundaries: "data/" and "data" cover "data" and
+// "data/x", never "database". Immutable; any thread.
 #pragma once
 
 #include <optional>

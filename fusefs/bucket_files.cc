@@ -40,8 +40,8 @@ Task<void> BucketFs::State::do_open(Reply reply, NodeId id, int flags) {
     co_return void(reply.error(EACCES));
   }
   if (node->removed) co_return void(reply.error(ESTALE));
-  auto ready = writes(flags) ? co_await stage(node, (flags & O_TRUNC) != 0)
-                             : co_await confirm(node);
+  auto ready =
+      writes(flags) ? co_await stage(node, (flags & O_TRUNC) != 0) : co_await confirm(node);
   if (!ready) {
     // ESTALE makes the kernel look the name up again; it must not hear the old answer then.
     listed.erase(place_key(node->place));
@@ -191,8 +191,10 @@ Task<Result<void>> BucketFs::State::upload(BucketNodePtr node) {
   request.bucket = BucketName(node->place.bucket);
   request.key = ObjectKey(node->place.path);
   request.size = *size;
-  if (staging->replaces) request.conditions.if_match = *staging->replaces;
-  else request.conditions.if_none_match_any = true;
+  if (staging->replaces)
+    request.conditions.if_match = *staging->replaces;
+  else
+    request.conditions.if_none_match_any = true;
   const auto body = make_extent_reader({FileExtent{staging->file, 0, *size}});
   const auto put = co_await store.put(std::move(request), *body);
   staging->uploading = false;
@@ -252,8 +254,10 @@ Task<void> BucketFs::State::do_setattr(Reply reply, NodeId id, AttributeChange c
     auto done = co_await stage(node, size == 0);
     if (done && size > 0) done = co_await truncate(node, size);
     if (done && alone) done = co_await upload(node);
-    if (node->staging != nullptr && (done || !alone)) co_await leave_staging(node);
-    else if (!done && alone) node->staging = nullptr;
+    if (node->staging != nullptr && (done || !alone))
+      co_await leave_staging(node);
+    else if (!done && alone)
+      node->staging = nullptr;
     if (!done) co_return void(reply.error(view_errno(done.error())));
   }
   reply.attributes(attributes(*node), options.cache_seconds);

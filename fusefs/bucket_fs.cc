@@ -30,16 +30,24 @@ int view_errno(const Error& error) {
     case ErrorCode::throttled:
     case ErrorCode::cancelled:
     case ErrorCode::checksum_mismatch:
-    case ErrorCode::corrupted: return EIO;
-    case ErrorCode::invalid_range: return ESTALE;  // the object became shorter
-    default: return to_errno(error.code);
+    case ErrorCode::corrupted:
+      return EIO;
+    case ErrorCode::invalid_range:
+      return ESTALE;  // the object became shorter
+    default:
+      return to_errno(error.code);
   }
 }
 
 BucketFs::State::State(asio::any_io_executor executor, BucketOptions wanted,
                        store::ObjectStore& objects, store::AccessFeed& access, Clock& time)
-    : strand(executor), options(std::move(wanted)), store(objects), feed(access), clock(time),
-      tasks(executor), cache(executor, options.cache_bytes) {}
+    : strand(executor),
+      options(std::move(wanted)),
+      store(objects),
+      feed(access),
+      clock(time),
+      tasks(executor),
+      cache(executor, options.cache_bytes) {}
 
 BucketFs::BucketFs(asio::any_io_executor strand, BucketOptions options, store::ObjectStore& store,
                    store::AccessFeed& access, Clock& clock)
@@ -71,8 +79,7 @@ template <class Method, class... Args>
 void BucketFs::run(Method method, Reply reply, Args... args) {
   asio::post(strand_, [state = state_, method, reply = std::move(reply),
                        ... args = std::move(args)]() mutable {
-    state->tasks.spawn("bucket view",
-                       (state.get()->*method)(std::move(reply), std::move(args)...));
+    state->tasks.spawn("bucket view", (state.get()->*method)(std::move(reply), std::move(args)...));
   });
 }
 
@@ -143,7 +150,7 @@ void BucketFs::releasedir(Reply reply, NodeId, std::uint64_t handle) {
   run(&State::do_releasedir, std::move(reply), handle);
 }
 void BucketFs::statfs(Reply reply, NodeId) {
-  struct statvfs statistics {};
+  struct statvfs statistics{};
   statistics.f_bsize = statistics.f_frsize = 4096;
   // A store has no size to speak of; tools that check for room first must not be turned away.
   statistics.f_blocks = statistics.f_bfree = statistics.f_bavail = 1ull << 38;
@@ -161,7 +168,7 @@ bool BucketFs::State::shown(const BucketPath& place) const {
 }
 
 struct stat BucketFs::State::attributes(const BucketNode& node) const {
-  struct stat out {};
+  struct stat out{};
   const Rights held = rights(node.place);
   out.st_ino = std::hash<std::string>{}(place_key(node.place));
   out.st_uid = options.uid;
@@ -253,9 +260,8 @@ void BucketFs::State::apply(AccessView fresh) {
 // Pages and attributes go, and the name where nothing may be seen any more.
 void BucketFs::State::announce_loss(const BucketNode& node) {
   if (invalidator == nullptr) return;
-  invalidator->post("content " + std::to_string(node.id), [channel = channel, id = node.id] {
-    channel->invalidate_content(id);
-  });
+  invalidator->post("content " + std::to_string(node.id),
+                    [channel = channel, id = node.id] { channel->invalidate_content(id); });
   const auto parent = nodes.at(parent_of(node.place));
   const NodeId parent_id = node.place.path.empty() ? root_node : parent ? parent->id : 0;
   if (shown(node.place) || node.removed || parent_id == 0) return;

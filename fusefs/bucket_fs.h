@@ -1,16 +1,17 @@
 // BucketFs: the buckets and prefixes that a person has been granted, as directories and files over
-// any ObjectStore. What appears and vanishes follows the AccessFeed; a removed grant takes the names
-// away at once and makes open files answer EACCES.
+// any ObjectStore. What appears and vanishes follows the AccessFeed; a removed grant takes the
+// names away at once and makes open files answer EACCES.
 //
-// Reading: ranged GETs in blocks, a window that doubles while reading runs forward (1 to 8 MiB), each
-// open pinned to one ETag: a file replaced meanwhile answers ESTALE, never two versions mixed.
+// Reading: ranged GETs in blocks, a window that doubles while reading runs forward (1 to 8 MiB),
+// each open pinned to one ETag: a file replaced meanwhile answers ESTALE, never two versions mixed.
 // Writing: a staging file, uploaded by close and fsync, which report errors; If-Match on replacing.
 // Names: keys with an empty, "." or ".." component or one over 255 bytes are not shown. Beside
 // "a/b", an object "a" is hidden behind the directory "a". Modes and times cannot be set. Renaming
 // copies, then deletes; a directory up to 10,000 objects, beyond that EXDEV (mv then moves singly).
 // A store that cannot be reached is EIO, never ENOENT.
 //
-// All state lives on one strand; the methods of Filesystem post to it. start() and stop() run on it.
+// All state lives on one strand; the methods of Filesystem post to it. start() and stop() run on
+// it.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -35,7 +36,7 @@
 namespace holdfast::fusefs {
 
 struct BucketOptions {
-  std::string staging;  // directory for files being written
+  std::string staging;             // directory for files being written
   std::uint32_t uid = 0, gid = 0;  // who the view belongs to
   double cache_seconds = 1;
   std::size_t cache_bytes = 64u << 20;

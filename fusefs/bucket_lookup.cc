@@ -171,8 +171,8 @@ Task<Result<void>> BucketFs::State::list_more(Directory& directory) {
         prefix.substr(request.prefix.size(), prefix.size() - request.prefix.size() - 1);
     add_listed(directory, name, {.directory = true});
   }
-  const auto until = clock.monotonic() + std::chrono::milliseconds(
-                                             static_cast<int>(options.cache_seconds * 1000));
+  const auto until =
+      clock.monotonic() + std::chrono::milliseconds(static_cast<int>(options.cache_seconds * 1000));
   if (listed.size() > 50'000) listed.clear();
   for (const auto& object : page->objects) {
     const std::string name = object.key.value.substr(request.prefix.size());
@@ -187,7 +187,8 @@ Task<Result<void>> BucketFs::State::list_more(Directory& directory) {
   co_return Result<void>{};
 }
 
-Task<void> BucketFs::State::do_readdir(Reply reply, std::uint64_t handle, ReadSpan span, Plus plus) {
+Task<void> BucketFs::State::do_readdir(Reply reply, std::uint64_t handle, ReadSpan span,
+                                       Plus plus) {
   const auto found = directories.find(handle);
   if (found == directories.end()) co_return void(reply.error(EBADF));
   const auto directory = found->second;

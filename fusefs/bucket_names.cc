@@ -124,10 +124,11 @@ Task<void> BucketFs::State::do_rename(Reply reply, RenameNames names) {
     co_return void(reply.error((*node)->directory ? ENOTDIR : EISDIR));
   }
   if (target && (*target)->directory) co_return void(reply.error(ENOTEMPTY));
-  auto done = (*node)->directory ? co_await rename_directory(*from, *to)
-                                 : co_await rename_file(*node, *to);
-  if (!done) co_return void(reply.error(done.error().code == ErrorCode::entity_too_large
-                                            ? EXDEV : view_errno(done.error())));
+  auto done =
+      (*node)->directory ? co_await rename_directory(*from, *to) : co_await rename_file(*node, *to);
+  if (!done)
+    co_return void(reply.error(
+        done.error().code == ErrorCode::entity_too_large ? EXDEV : view_errno(done.error())));
   listed.clear();
   nodes.move(*from, *to);
   keep_parent(*from);

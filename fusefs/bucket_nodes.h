@@ -1,5 +1,5 @@
-// BucketNodes: what the kernel knows of the bucket view. A file's node stands for one version of its
-// content: when the store's ETag moves, the name gets a new node, so that cached pages of two
+// BucketNodes: what the kernel knows of the bucket view. A file's node stands for one version of
+// its content: when the store's ETag moves, the name gets a new node, so that cached pages of two
 // versions never mix and who has the old one open keeps to it. Lives on the view's strand.
 #pragma once
 
@@ -21,7 +21,7 @@ struct BucketNode {
   NodeId id = 0;
   BucketPath place;  // bucket "" is the root of the view
   bool directory = false;
-  ETag etag;                  // of a file
+  ETag etag;  // of a file
   std::uint64_t size = 0;
   TimePoint modified{};
   std::uint64_t lookups = 0;

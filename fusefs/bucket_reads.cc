@@ -54,10 +54,10 @@ Task<void> BucketFs::State::do_read(Reply reply, std::uint64_t handle, ReadSpan 
   const std::uint64_t first = block_of(span.offset), last = block_of(span.offset + size - 1);
 
   // Runs forward: the kernel's own readahead may come a little out of order.
-  const std::uint64_t distance = span.offset > file->next_offset
-                                     ? span.offset - file->next_offset
-                                     : file->next_offset - span.offset;
-  if (distance > first_window) file->window = file->ahead = 0;
+  const std::uint64_t distance = span.offset > file->next_offset ? span.offset - file->next_offset
+                                                                 : file->next_offset - span.offset;
+  if (distance > first_window)
+    file->window = file->ahead = 0;
   else if (last + file->window / block_bytes / 2 >= file->ahead) {
     file->window = std::clamp(file->window * 2, first_window, largest_window);
   }
@@ -96,8 +96,8 @@ void BucketFs::State::read_ahead(File& file, std::uint64_t last) {
   file.ahead = std::max(file.ahead, at);
 }
 
-// The blocks from first to last; those that are not here yet are fetched, a request for each gapless
-// run. A fetch may fail before this returns: the blocks say so.
+// The blocks from first to last; those that are not here yet are fetched, a request for each
+// gapless run. A fetch may fail before this returns: the blocks say so.
 std::vector<BlockPtr> BucketFs::State::ask(const BucketNodePtr& node, std::uint64_t first,
                                            std::uint64_t last,
                                            const std::shared_ptr<int>& fetching) {
@@ -136,7 +136,8 @@ Task<void> BucketFs::State::fetch(BucketNodePtr node, std::uint64_t first,
   request.conditions.if_match = {node->etag};
   auto got = co_await store.get(std::move(request));
   std::optional<Error> failure;
-  if (!got) failure = got.error();
+  if (!got)
+    failure = got.error();
   else if (got->info.etag != node->etag || got->first != start || got->length != end - start) {
     failure = Error{ErrorCode::conflict, "the object was replaced while it was read"};
   }
@@ -148,12 +149,17 @@ Task<void> BucketFs::State::fetch(BucketNodePtr node, std::uint64_t first,
     for (std::size_t at = 0; !failure && at < bytes.size();) {
       const auto piece =
           co_await reader->read(std::as_writable_bytes(std::span(bytes)).subspan(at));
-      if (!piece) failure = piece.error();
-      else if (*piece == 0) failure = Error{ErrorCode::incomplete_body, "the object ended early"};
-      else at += *piece;
+      if (!piece)
+        failure = piece.error();
+      else if (*piece == 0)
+        failure = Error{ErrorCode::incomplete_body, "the object ended early"};
+      else
+        at += *piece;
     }
-    if (failure) block.failure = failure;
-    else block.bytes = std::move(bytes);
+    if (failure)
+      block.failure = failure;
+    else
+      block.bytes = std::move(bytes);
     block.loaded = !failure;
     block.arrived.notify();
   }

@@ -26,9 +26,9 @@ struct BucketFs::State : std::enable_shared_from_this<BucketFs::State> {
   struct File {
     BucketNodePtr node;
     bool readable = false, writable = false;
-    std::uint64_t next_offset = 0;   // where reading goes on if it runs forward
-    std::uint64_t window = 0;        // bytes to read ahead
-    std::uint64_t ahead = 0;         // first block not asked for yet
+    std::uint64_t next_offset = 0;  // where reading goes on if it runs forward
+    std::uint64_t window = 0;       // bytes to read ahead
+    std::uint64_t ahead = 0;        // first block not asked for yet
     std::shared_ptr<int> fetching = std::make_shared<int>(0);
   };
   struct Directory {

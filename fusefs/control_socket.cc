@@ -22,9 +22,7 @@ namespace {
 
 constexpr std::size_t line_limit = 64u << 10;
 
-json::object error_answer(std::string_view reason) {
-  return {{"ok", false}, {"error", reason}};
-}
+json::object error_answer(std::string_view reason) { return {{"ok", false}, {"error", reason}}; }
 
 bool someone_listens(asio::any_io_executor executor, const std::string& path) {
   asio::local::stream_protocol::socket probe(executor);
@@ -43,7 +41,8 @@ ControlSocket::~ControlSocket() { ::unlink(path_.c_str()); }
 Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(asio::any_io_executor executor,
                                                              std::string path, Handler handler) {
   if (path.size() > 100) {
-    return fail(ErrorCode::invalid_name, "{}: too long for a socket; choose a shorter --cache", path);
+    return fail(ErrorCode::invalid_name, "{}: too long for a socket; choose a shorter --cache",
+                path);
   }
   if (someone_listens(executor, path)) {
     return fail(ErrorCode::conflict, "{}: another holdfast mount uses this cache directory", path);
@@ -81,17 +80,19 @@ asio::awaitable<void> ControlSocket::serve(Protocol::socket socket) {
   std::string input;
   for (;;) {
     boost::system::error_code error;
-    const std::size_t length = co_await asio::async_read_until(
-        socket, asio::dynamic_buffer(input, line_limit), '\n',
-        asio::redirect_error(asio::use_awaitable, error));
+    const std::size_t length =
+        co_await asio::async_read_until(socket, asio::dynamic_buffer(input, line_limit), '\n',
+                                        asio::redirect_error(asio::use_awaitable, error));
     if (error) co_return;
     const std::string line = input.substr(0, length);
     input.erase(0, length);
     boost::system::error_code malformed;
     auto value = json::parse(line, malformed);
     json::object answer;
-    if (malformed || !value.is_object()) answer = error_answer("no JSON object");
-    else answer = co_await handler_(std::move(value.get_object()));
+    if (malformed || !value.is_object())
+      answer = error_answer("no JSON object");
+    else
+      answer = co_await handler_(std::move(value.get_object()));
     const std::string out = json::serialize(answer) + "\n";
     co_await asio::async_write(socket, asio::buffer(out),
                                asio::redirect_error(asio::use_awaitable, error));

@@ -14,8 +14,8 @@ namespace holdfast::fusefs {
 struct DirectoryItem {
   std::string_view name;
   std::uint64_t inode_number = 0;
-  std::uint32_t mode = 0;         // only the type bits count
-  std::int64_t next_offset = 0;   // where a later READDIR goes on behind this one
+  std::uint32_t mode = 0;        // only the type bits count
+  std::int64_t next_offset = 0;  // where a later READDIR goes on behind this one
 };
 
 class DirectoryPage {

@@ -1,5 +1,6 @@
 // EngineBridge: joins a home filesystem and its engine: what people change goes to the engine, what
-// the engine changes in the tree is dropped from the kernel's cache. Made before either; any thread.
+// the engine changes in the tree is dropped from the kernel's cache. Made before either; any
+// thread.
 #pragma once
 
 #include <memory>

@@ -35,7 +35,7 @@ class Channel {
 
 // Which fields a setattr changes.
 struct AttributeChange {
-  struct stat values {};
+  struct stat values{};
   bool mode = false, uid = false, gid = false, size = false;
   bool access_time = false, access_now = false, modify_time = false, modify_now = false;
   bool drop_privileges = false;  // clear setuid and setgid with the size
@@ -88,8 +88,8 @@ class Filesystem {
   virtual void releasedir(Reply reply, NodeId node, std::uint64_t handle);
   virtual void fsyncdir(Reply reply, NodeId node, std::uint64_t handle, bool data_only);
   virtual void statfs(Reply reply, NodeId node);
-  virtual void setxattr(Reply reply, NodeId node, const char* name, std::span<const std::byte> value,
-                        int flags);
+  virtual void setxattr(Reply reply, NodeId node, const char* name,
+                        std::span<const std::byte> value, int flags);
   virtual void getxattr(Reply reply, NodeId node, const char* name, std::size_t size);
   virtual void listxattr(Reply reply, NodeId node, std::size_t size);
   virtual void removexattr(Reply reply, NodeId node, const char* name);

@@ -44,8 +44,10 @@ void HomeFs::list(Reply reply, std::uint64_t handle, ReadSpan span, Listing list
   const int error = fill_page(page, *DirectoryHandle::from(handle),
                               static_cast<std::int64_t>(span.offset), listing);
   // The handle may be gone as soon as this is answered: its lock is not held any more.
-  if (error != 0) reply.error(error);
-  else reply.data(page.bytes());
+  if (error != 0)
+    reply.error(error);
+  else
+    reply.data(page.bytes());
 }
 
 int HomeFs::fill_page(DirectoryPage& page, DirectoryHandle& directory, std::int64_t from,

@@ -100,7 +100,7 @@ void HomeFs::create(Reply reply, NameAt name, std::uint32_t mode, int flags) {
 // The engine put another file under the name, and the kernel has not heard of it yet: what is
 // written into the old one would be lost. ESTALE makes the kernel look again.
 bool HomeFs::was_replaced(const FileHandle& handle) const {
-  struct stat status {};
+  struct stat status{};
   return ::fstat(handle.fd.get(), &status) == 0 && status.st_nlink == 0 &&
          table_->named(*handle.inode);
 }
@@ -139,10 +139,10 @@ Opened HomeFs::open_data(FileHandle& handle) {
   const std::lock_guard lock(inode.data_mutex);
   if (inode.opens++ == 0) {
     inode.data_mode = DataMode::daemon;
-    struct stat status {};
+    struct stat status{};
     // A write to a setuid file must take the bit away, which a passed-through write does not do.
-    const bool privileged = ::fstat(handle.fd.get(), &status) != 0 ||
-                            (status.st_mode & (S_ISUID | S_ISGID)) != 0;
+    const bool privileged =
+        ::fstat(handle.fd.get(), &status) != 0 || (status.st_mode & (S_ISUID | S_ISGID)) != 0;
     if (channel_->passthrough() && !privileged) {
       auto id = open_backing(handle);
       if (id) {

@@ -168,14 +168,14 @@ int HomeFs::attributes_of(const InodePtr& inode, struct stat& out) {
 }
 
 bool HomeFs::modified_unseen(const Inode& inode, int fd) {
-  struct stat attributes {};
+  struct stat attributes{};
   return ::fstat(fd, &attributes) == 0 && inode.shown_modified != modified_of(attributes);
 }
 
 void HomeFs::getattr(Reply reply, NodeId node, std::uint64_t*) {
   const InodePtr inode = table_->find(node);
   if (inode == nullptr) return void(reply.error(ESTALE));
-  struct stat attributes {};
+  struct stat attributes{};
   if (const int error = attributes_of(inode, attributes); error != 0) {
     return void(reply.error(error));
   }
@@ -198,7 +198,7 @@ void HomeFs::setattr(Reply reply, NodeId node, AttributeChange change, std::uint
 
 void HomeFs::finish_setattr(Reply reply, const InodePtr& inode, const AttributeChange& change,
                             const FileHandle* file) {
-  struct stat attributes {};
+  struct stat attributes{};
   int error = apply_change(inode, change, file);
   if (error == 0) error = attributes_of(inode, attributes);
   if (error != 0) return void(reply.error(error));
@@ -240,7 +240,7 @@ int HomeFs::apply_change(const InodePtr& inode, const AttributeChange& change,
 
 // As the kernel does when someone without CAP_FSETID writes: setgid only where it means a group.
 void HomeFs::drop_privilege_bits(int fd) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0 || (status.st_mode & (S_ISUID | S_ISGID)) == 0) return;
   mode_t kept = status.st_mode & ~static_cast<mode_t>(S_ISUID);
   if ((status.st_mode & S_IXGRP) != 0) kept &= ~static_cast<mode_t>(S_ISGID);
@@ -248,15 +248,15 @@ void HomeFs::drop_privilege_bits(int fd) {
 }
 
 void HomeFs::statfs(Reply reply, NodeId) {
-  struct statvfs statistics {};
+  struct statvfs statistics{};
   if (::fstatvfs(table_->root_fd(), &statistics) != 0) return void(reply.error(errno));
   reply.statistics(statistics);
 }
 
 // --- Extended attributes.
 
-void HomeFs::setxattr(Reply reply, NodeId node, const char* name,
-                      std::span<const std::byte> value, int flags) {
+void HomeFs::setxattr(Reply reply, NodeId node, const char* name, std::span<const std::byte> value,
+                      int flags) {
   if (is_private(name)) return void(reply.error(EPERM));
   if (is_acl(name)) return void(reply.error(EOPNOTSUPP));
   const InodePtr inode = table_->find(node);

@@ -32,7 +32,7 @@ enum class FsyncMeaning : std::uint8_t { local_disk, uploaded };
 struct HomeOptions {
   std::string tree;  // exists
   FsyncMeaning fsync = FsyncMeaning::local_disk;
-  double cache_seconds = 3600;  // names and attributes; changes from outside are announced
+  double cache_seconds = 3600;      // names and attributes; changes from outside are announced
   std::size_t max_descriptors = 0;  // 0: a third of RLIMIT_NOFILE
 };
 

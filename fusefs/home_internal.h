@@ -47,16 +47,15 @@ inline std::string proc_path(int fd) { return "/proc/self/fd/" + std::to_string(
 template <class Next>
 void HomeFs::with_content(const InodePtr& inode, Next next) {
   if (!is_stub(inode)) return next(0);
-  events_.ensure_local(
-      table_->path(*inode),
-      [self = shared_from_this(), inode, next = std::move(next)](Result<void> done) mutable {
-        if (!done) {
-          const bool full = done.error().code == ErrorCode::no_space;
-          return next(full ? ENOSPC : EIO);
-        }
-        // The content came as a new file under the same name: ESTALE makes the kernel look again.
-        next(self->is_stub(inode) ? ESTALE : 0);
-      });
+  events_.ensure_local(table_->path(*inode), [self = shared_from_this(), inode,
+                                              next = std::move(next)](Result<void> done) mutable {
+    if (!done) {
+      const bool full = done.error().code == ErrorCode::no_space;
+      return next(full ? ENOSPC : EIO);
+    }
+    // The content came as a new file under the same name: ESTALE makes the kernel look again.
+    next(self->is_stub(inode) ? ESTALE : 0);
+  });
 }
 
 }  // namespace holdfast::fusefs

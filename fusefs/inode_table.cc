@@ -31,7 +31,7 @@ Result<std::unique_ptr<InodeTable>> InodeTable::open(Fd root, std::size_t max_de
   std::unique_ptr<InodeTable> table(new InodeTable(std::move(root), max_descriptors));
   auto path_fd = open_at(table->root_fd_.get(), ".", O_PATH | O_DIRECTORY);
   if (!path_fd) return std::unexpected(path_fd.error());
-  struct stat status {};
+  struct stat status{};
   if (::fstat(path_fd->get(), &status) != 0) return fail_errno(errno, "stat the tree");
   // Opening by handle needs CAP_DAC_READ_SEARCH and a filesystem that can: tried once, here.
   table->handles_ = true;
@@ -303,7 +303,7 @@ bool InodeTable::named(const Inode& inode) const {
 
 InodePtr InodeTable::known(int directory, const std::string& name) {
   auto fd = open_at(directory, name, O_PATH | O_NOFOLLOW);
-  struct stat status {};
+  struct stat status{};
   if (!fd || ::fstat(fd->get(), &status) != 0) return nullptr;
   const std::string key = key_of(fd->get(), status);
   const std::lock_guard lock(mutex_);

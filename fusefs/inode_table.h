@@ -1,8 +1,8 @@
 // InodeTable: what the kernel knows of a tree: node ids, their lookup counts, their names, and an
-// O_PATH descriptor for each, of which at most `max_descriptors` are open: others are opened anew by
-// file handle (open_by_handle_at(2)), so a large home does not exhaust descriptors. Where handles
-// are not to be had, every node keeps its descriptor.
-// A node id is never reused. Thread-safe; no system call is made under the lock.
+// O_PATH descriptor for each, of which at most `max_descriptors` are open: others are opened anew
+// by file handle (open_by_handle_at(2)), so a large home does not exhaust descriptors. Where
+// handles are not to be had, every node keeps its descriptor. A node id is never reused.
+// Thread-safe; no system call is made under the lock.
 #pragma once
 
 #include <sys/stat.h>
@@ -49,10 +49,10 @@ struct Inode {
     std::shared_ptr<Inode> parent;
     std::string name;
   };
-  std::string key;             // of InodeTable::by_key_
+  std::string key;  // of InodeTable::by_key_
   std::uint64_t lookups = 0;
-  std::vector<Link> links;     // known names; the last one looked up is the last
-  std::string last_path;       // when there is no name left
+  std::vector<Link> links;               // known names; the last one looked up is the last
+  std::string last_path;                 // when there is no name left
   std::shared_ptr<const Fd> descriptor;  // null: opened by handle when needed
   std::list<Inode*>::iterator recent{};
   bool in_recent = false;
@@ -74,7 +74,7 @@ class InodeTable {
 
   struct Found {
     InodePtr inode;
-    struct stat attributes {};
+    struct stat attributes{};
   };
   // Looks the name up in the tree, remembers it and counts one lookup of the kernel.
   // ENOENT when there is no such name.

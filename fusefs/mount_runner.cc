@@ -132,7 +132,7 @@ Result<void> Mount::prepare() {
   }
   lock_ = std::move(*lock);
   const std::string tree = below("tree");
-  struct stat status {};
+  struct stat status{};
   if (::stat(tree.c_str(), &status) == 0) return {};
   if (auto made = make_directories(tree); !made) return made;
   if (::chown(tree.c_str(), options_.uid, options_.gid) != 0) {
@@ -232,7 +232,8 @@ asio::awaitable<json::object> Mount::command(json::object line, std::function<vo
 
 asio::awaitable<json::object> Mount::drain(json::object line) {
   milliseconds limit = options_.drain_limit;
-  if (const auto* seconds = line.if_contains("seconds"); seconds != nullptr && seconds->is_number()) {
+  if (const auto* seconds = line.if_contains("seconds");
+      seconds != nullptr && seconds->is_number()) {
     limit = milliseconds(static_cast<std::int64_t>(seconds->to_number<double>() * 1000));
   }
   if (!engine_) co_return json::object{{"ok", true}, {"dirty", 0}};

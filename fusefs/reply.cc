@@ -128,9 +128,7 @@ bool Reply::file_data(int fd, std::uint64_t offset, std::size_t size) {
   return fuse_reply_data(as_request(take()), &buffer, FUSE_BUF_SPLICE_MOVE) == 0;
 }
 
-bool Reply::written(std::size_t bytes) {
-  return fuse_reply_write(as_request(take()), bytes) == 0;
-}
+bool Reply::written(std::size_t bytes) { return fuse_reply_write(as_request(take()), bytes) == 0; }
 
 bool Reply::statistics(const struct statvfs& statistics) {
   return fuse_reply_statfs(as_request(take()), &statistics) == 0;

@@ -22,7 +22,7 @@ inline constexpr NodeId root_node = 1;
 // What a lookup answers. node 0 with an entry_timeout is a cacheable "not there".
 struct Entry {
   NodeId node = 0;
-  struct stat attributes {};
+  struct stat attributes{};
   double attribute_timeout = 0, entry_timeout = 0;  // seconds
 };
 

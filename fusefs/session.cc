@@ -93,7 +93,7 @@ int wake_signal() { return SIGRTMIN + 3; }
 void on_wake(int) {}
 
 void install_wake_handler() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_wake;
   ::sigaction(wake_signal(), &action, nullptr);
 }
@@ -113,13 +113,14 @@ Result<void> prepare_mount_point(const std::string& path) {
     if (::umount2(path.c_str(), MNT_DETACH) != 0) return fail_errno(errno, "unmount " + path);
   }
   if (auto made = make_directories(path, 0755); !made) return made;
-  struct stat here {}, above {};
+  struct stat here{}, above{};
   if (::stat(path.c_str(), &here) != 0) return fail_errno(errno, "stat " + path);
   if (::stat((path + "/..").c_str(), &above) != 0) return fail_errno(errno, "stat " + path + "/..");
   if (here.st_dev != above.st_dev) {
     return fail(ErrorCode::conflict,
                 "mount {}: something is mounted there already; unmount it or choose another "
-                "directory", path);
+                "directory",
+                path);
   }
   return {};
 }
@@ -144,8 +145,8 @@ Result<void> mount_device(int device, const SessionOptions& options) {
     return {};
   }
   if (errno == EPERM) {
-    return fail(ErrorCode::access_denied,
-                "mount {}: not permitted; run as root (CAP_SYS_ADMIN)", options.mount_point);
+    return fail(ErrorCode::access_denied, "mount {}: not permitted; run as root (CAP_SYS_ADMIN)",
+                options.mount_point);
   }
   return fail_errno(errno, "mount " + options.mount_point);
 }
@@ -159,15 +160,17 @@ void abort_connection(unsigned device_number) {
 }  // namespace
 
 bool is_dead_mount(const std::string& path) {
-  struct statx status {};
+  struct statx status{};
   // Forced: the kernel may still know a dead mount's attributes by heart.
   return ::statx(AT_FDCWD, path.c_str(), AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &status) != 0 &&
          (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 Session::Core::~Core() {
-  if (session != nullptr) fuse_session_destroy(session);
-  else if (device >= 0) ::close(device);
+  if (session != nullptr)
+    fuse_session_destroy(session);
+  else if (device >= 0)
+    ::close(device);
 }
 
 namespace {
@@ -177,7 +180,9 @@ class SessionChannel final : public Channel {
  public:
   template <class Core>
   explicit SessionChannel(const std::shared_ptr<Core>& core)
-      : core_(core), session_(core->session), device_(core->device),
+      : core_(core),
+        session_(core->session),
+        device_(core->device),
         passthrough_(&core->passthrough) {}
 
   bool passthrough() const override {
@@ -246,11 +251,13 @@ Result<std::unique_ptr<Session>> Session::mount(SessionOptions options,
   char program[] = "holdfast";
   char* arguments[] = {program, nullptr};
   fuse_args args = FUSE_ARGS_INIT(1, arguments);
-  core->session = fuse_session_new(&args, &session_operations(), session_operations_size(),
-                                   core.get());
+  core->session =
+      fuse_session_new(&args, &session_operations(), session_operations_size(), core.get());
   if (core->session == nullptr) return fail(ErrorCode::internal, "libfuse made no session");
-  const fuse_custom_io io{.writev = Kernel::write, .read = Kernel::read,
-                          .splice_receive = nullptr, .splice_send = Kernel::splice_send};
+  const fuse_custom_io io{.writev = Kernel::write,
+                          .read = Kernel::read,
+                          .splice_receive = nullptr,
+                          .splice_send = Kernel::splice_send};
   if (fuse_session_custom_io(core->session, &io, core->device) != 0) {
     return fail(ErrorCode::internal, "libfuse took no device");
   }
@@ -280,7 +287,7 @@ Result<std::unique_ptr<Session>> Session::mount(SessionOptions options,
     });
   }
   std::unique_ptr<Session> session(new Session(core));
-  struct stat status {};
+  struct stat status{};
   if (::stat(core->options.mount_point.c_str(), &status) != 0) {
     return fail_errno(errno, "use the new mount " + core->options.mount_point);
   }

@@ -19,7 +19,7 @@ struct SessionOptions {
   std::string mount_point;        // created when it is missing
   std::string name = "holdfast";  // shown by mount(8) and df(1) as the source
   std::size_t workers = 16;
-  bool passthrough = true;   // where the kernel allows
+  bool passthrough = true;  // where the kernel allows
 };
 
 class Session {

@@ -23,8 +23,8 @@ ReadSpan span_of(std::size_t size, off_t offset) {
 void on_init(void*, fuse_conn_info* connection) noexcept {
   connection->max_background = 64;
   connection->congestion_threshold = 48;
-  connection->want |= connection->capable & (FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
-                                             FUSE_CAP_CACHE_SYMLINKS);
+  connection->want |= connection->capable &
+                      (FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE | FUSE_CAP_CACHE_SYMLINKS);
   // Passthrough is ignored beside a write-back cache, and mtime would be the kernel's, not ours.
   connection->want &= ~static_cast<unsigned>(FUSE_CAP_WRITEBACK_CACHE);
 }
@@ -75,7 +75,9 @@ fuse_lowlevel_ops make_operations() {
     files(r).setattr(reply_to(r), node, change_of(*values, fields),
                      info != nullptr ? &info->fh : nullptr);
   };
-  ops.readlink = [](fuse_req_t r, fuse_ino_t node) noexcept { files(r).readlink(reply_to(r), node); };
+  ops.readlink = [](fuse_req_t r, fuse_ino_t node) noexcept {
+    files(r).readlink(reply_to(r), node);
+  };
   ops.mknod = [](fuse_req_t r, fuse_ino_t parent, const char* name, mode_t mode,
                  dev_t device) noexcept {
     files(r).mknod(reply_to(r), {parent, name}, mode, device);
@@ -106,7 +108,8 @@ fuse_lowlevel_ops make_operations() {
                   Info* info) noexcept {
     files(r).create(reply_to(r), {parent, name}, mode, info->flags);
   };
-  ops.read = [](fuse_req_t r, fuse_ino_t node, std::size_t size, off_t offset, Info* info) noexcept {
+  ops.read = [](fuse_req_t r, fuse_ino_t node, std::size_t size, off_t offset,
+                Info* info) noexcept {
     files(r).read(reply_to(r), node, info->fh, span_of(size, offset));
   };
   ops.write = [](fuse_req_t r, fuse_ino_t node, const char* data, std::size_t size, off_t offset,
@@ -223,8 +226,8 @@ void Filesystem::fallocate(Reply reply, NodeId, std::uint64_t, int, ReadSpan) {
 void Filesystem::lseek(Reply reply, NodeId, std::uint64_t, std::int64_t, int) {
   reply.error(ENOSYS);
 }
-void Filesystem::copy_range(Reply reply, std::uint64_t, std::uint64_t, std::uint64_t,
-                            std::uint64_t, std::size_t) {
+void Filesystem::copy_range(Reply reply, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t,
+                            std::size_t) {
   reply.error(ENOSYS);
 }
 

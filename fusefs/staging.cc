@@ -14,7 +14,7 @@ Result<Fd> make_staging_file(const std::string& directory) {
 }
 
 Result<std::uint64_t> staging_size(const Staging& staging) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(staging.file->get(), &status) != 0) return fail_errno(errno, "stat a staging file");
   return static_cast<std::uint64_t>(status.st_size);
 }

@@ -1,5 +1,6 @@
 // Staging: the local file behind an object that is being written, shared by all who have it open.
-// Lives on the bucket view's strand. The file has no name on disk, so nothing is left after a crash.
+// Lives on the bucket view's strand. The file has no name on disk, so nothing is left after a
+// crash.
 #pragma once
 
 #include <cstdint>
@@ -18,15 +19,15 @@ struct Staging {
   explicit Staging(boost::asio::any_io_executor executor) : settled(std::move(executor)) {}
 
   std::shared_ptr<const Fd> file;
-  std::optional<ETag> replaces;   // the object that the upload takes the place of; none: a new one
-  std::uint64_t writes = 0;       // grows with every change
-  std::uint64_t uploaded = 0;     // value of `writes` that the store has
-  bool ready = false;             // holds the object's content
+  std::optional<ETag> replaces;  // the object that the upload takes the place of; none: a new one
+  std::uint64_t writes = 0;      // grows with every change
+  std::uint64_t uploaded = 0;    // value of `writes` that the store has
+  bool ready = false;            // holds the object's content
   bool uploading = false;
-  bool abandoned = false;         // unlinked: nothing of it is uploaded any more
-  std::optional<Error> failure;   // of filling it
-  int users = 0;                  // open handles that may write
-  Event settled;                  // ready, failure or uploading changed
+  bool abandoned = false;        // unlinked: nothing of it is uploaded any more
+  std::optional<Error> failure;  // of filling it
+  int users = 0;                 // open handles that may write
+  Event settled;                 // ready, failure or uploading changed
 
   bool dirty() const { return !abandoned && writes != uploaded; }
 };

@@ -27,8 +27,8 @@ std::string ToolIdentity::issue(const control::Session& session, std::string_vie
   const std::scoped_lock lock(mutex_);
   std::erase_if(tickets_, [now](const auto& entry) { return entry.second.expires <= now; });
   if (tickets_.size() >= ticket_limit) tickets_.erase(tickets_.begin());
-  tickets_.emplace(ticket, Ticket{session.principal, session.id, std::string(label),
-                                  now + ticket_lifetime});
+  tickets_.emplace(
+      ticket, Ticket{session.principal, session.id, std::string(label), now + ticket_lifetime});
   return ticket;
 }
 

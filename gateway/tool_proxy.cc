@@ -166,12 +166,12 @@ asio::awaitable<void> ToolProxy::handle(net::Exchange& exchange, std::string lab
   const auto& request = exchange.request();
   const auto id = control::ToolLauncher::parse_host_label(label);
   if (!id || !state_->parts.launcher.status(*id)) {
-    co_await answer_page(exchange, 404,
-                         {.title = "No such tool",
-                          .heading = "There is no such tool",
-                          .body_html = "<p>Tools are at TOOL-USER." +
-                                       escape_html(state_->options.domain) + ".</p>",
-                          .script = {}});
+    co_await answer_page(
+        exchange, 404,
+        {.title = "No such tool",
+         .heading = "There is no such tool",
+         .body_html = "<p>Tools are at TOOL-USER." + escape_html(state_->options.domain) + ".</p>",
+         .script = {}});
     co_return;
   }
   if (request.path() == "/.holdfast/enter") {
@@ -237,11 +237,11 @@ asio::awaitable<void> ToolProxy::State::own(net::Exchange& exchange, ToolId id,
       co_await answer_json(exchange, 403, {{"error", "only this tool's own page starts it"}});
       co_return;
     }
-    const control::Actor actor{.principal = visitor.principal,
-                               .on_behalf_of = visitor.principal == id.user ? PrincipalName()
-                                                                            : id.user,
-                               .request_id = parts.random.hex(8),
-                               .source = exchange.peer().address().to_string()};
+    const control::Actor actor{
+        .principal = visitor.principal,
+        .on_behalf_of = visitor.principal == id.user ? PrincipalName() : id.user,
+        .request_id = parts.random.hex(8),
+        .source = exchange.peer().address().to_string()};
     auto started = co_await parts.launcher.start(actor, id);
     if (!started) {
       co_await answer_json(exchange, 500, {{"error", started.error().context}});
@@ -254,8 +254,8 @@ asio::awaitable<void> ToolProxy::State::own(net::Exchange& exchange, ToolId id,
 }
 
 asio::awaitable<void> ToolProxy::State::start_page(net::Exchange& exchange, ToolStatus status) {
-  const bool start = status.shown.state == ToolState::stopped &&
-                     may_start_by_visit(exchange.request());
+  const bool start =
+      status.shown.state == ToolState::stopped && may_start_by_visit(exchange.request());
   const std::string title = fmt::format("{} is starting", status.title);
   Page page{.title = title,
             .heading = status.title,
@@ -268,8 +268,8 @@ asio::awaitable<void> ToolProxy::State::start_page(net::Exchange& exchange, Tool
   co_await answer_page(exchange, 202, std::move(page));
 }
 
-asio::awaitable<void> ToolProxy::State::serve(net::Exchange& exchange, std::string label,
-                                              ToolId id, ToolVisitor visitor) {
+asio::awaitable<void> ToolProxy::State::serve(net::Exchange& exchange, std::string label, ToolId id,
+                                              ToolVisitor visitor) {
   const auto& request = exchange.request();
   const auto status = parts.launcher.status(id);
   const auto address = parts.launcher.address(id);

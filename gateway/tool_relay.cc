@@ -22,7 +22,7 @@ constexpr std::chrono::milliseconds connect_limit{5'000};
 bool is_identity_field(std::string_view name) {
   std::string lower = s3::ascii_lower(name);
   std::ranges::replace(lower, '_', '-');
-  constexpr std::array exact = {"forwarded",   "x-real-ip", "x-client-ip", "true-client-ip",
+  constexpr std::array exact = {"forwarded",   "x-real-ip", "x-client-ip",  "true-client-ip",
                                 "remote-user", "via",       "x-remote-user"};
   return lower.starts_with("x-forwarded-") || lower.starts_with("x-holdfast-") ||
          lower.starts_with("x-auth-request-") || std::ranges::find(exact, lower) != exact.end();

@@ -31,8 +31,8 @@ boost::asio::awaitable<Result<void>> relay_http(net::Exchange& exchange, RelayTa
 
 // After the switch: runs until either side ends or `until_cut` returns (the right, the session or
 // the generation ended).
-boost::asio::awaitable<Result<void>> relay_websocket(net::Exchange& exchange, RelayTarget target,
-                                                     std::function<boost::asio::awaitable<void>()>
-                                                         until_cut);
+boost::asio::awaitable<Result<void>> relay_websocket(
+    net::Exchange& exchange, RelayTarget target,
+    std::function<boost::asio::awaitable<void>()> until_cut);
 
 }  // namespace holdfast::gateway

@@ -21,9 +21,12 @@ std::optional<std::uint64_t> to_number(std::string_view text) {
 
 std::string_view versioning_word(store::Versioning versioning) {
   switch (versioning) {
-    case store::Versioning::unversioned: return "off";
-    case store::Versioning::enabled: return "enabled";
-    case store::Versioning::suspended: return "suspended";
+    case store::Versioning::unversioned:
+      return "off";
+    case store::Versioning::enabled:
+      return "enabled";
+    case store::Versioning::suspended:
+      return "suspended";
   }
   return "off";
 }
@@ -42,16 +45,11 @@ json::object event_json(const control::AuditEvent& event) {
   boost::system::error_code error;
   json::value detail = event.detail.empty() ? json::value() : json::parse(event.detail, error);
   if (error) detail = json::string(event.detail);
-  return {{"seq", event.sequence},
-          {"time", to_rfc3339(event.time)},
-          {"actor", event.actor.value},
-          {"on_behalf_of", event.on_behalf_of.value},
-          {"action", event.action},
-          {"target", event.target},
-          {"outcome", event.outcome},
-          {"grant", event.grant},
-          {"request_id", event.request_id},
-          {"source", event.source},
+  return {{"seq", event.sequence},          {"time", to_rfc3339(event.time)},
+          {"actor", event.actor.value},     {"on_behalf_of", event.on_behalf_of.value},
+          {"action", event.action},         {"target", event.target},
+          {"outcome", event.outcome},       {"grant", event.grant},
+          {"request_id", event.request_id}, {"source", event.source},
           {"detail", std::move(detail)}};
 }
 
@@ -170,8 +168,8 @@ JsonAnswer delete_grant(WebApi& api, ApiRequest request) {
 
 JsonAnswer get_audit(WebApi& api, ApiRequest request) {
   if (auto ok = require_admin(request.caller); !ok) co_return std::unexpected(ok.error());
-  const auto limit = std::min<std::uint64_t>(
-      to_number(query_or(request, "limit", "100")).value_or(100), 10'000);
+  const auto limit =
+      std::min<std::uint64_t>(to_number(query_or(request, "limit", "100")).value_or(100), 10'000);
   const control::AuditFilter filter{
       .actor = PrincipalName(query_or(request, "actor", "")),
       .action = query_or(request, "action", ""),
@@ -215,9 +213,8 @@ JsonAnswer get_status(WebApi& api, ApiRequest request) {
     }
   }
   out["tools"] = std::move(tools);
-  out["homes"] = api.parts().homes_status
-                     ? co_await api.parts().pool.run(api.parts().homes_status)
-                     : json::value(json::array());
+  out["homes"] = api.parts().homes_status ? co_await api.parts().pool.run(api.parts().homes_status)
+                                          : json::value(json::array());
   co_return out;
 }
 

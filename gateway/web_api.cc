@@ -108,9 +108,8 @@ asio::awaitable<Result<control::KeyRecord>> WebApi::signing_key(Caller caller) {
                          .purpose = "session",
                          .not_after = parts_.clock.now() + lifetime,
                          .scope = std::nullopt};
-  auto key = co_await parts_.pool.run([this, actor = caller.actor, wanted] {
-    return parts_.registry.create_key(actor, wanted);
-  });
+  auto key = co_await parts_.pool.run(
+      [this, actor = caller.actor, wanted] { return parts_.registry.create_key(actor, wanted); });
   if (!key) co_return std::unexpected(key.error());
   const std::scoped_lock lock(mutex_);
   keys_.insert_or_assign(slot, *key);
@@ -138,32 +137,48 @@ unsigned http_status(ErrorCode code) {
     case ErrorCode::no_such_bucket:
     case ErrorCode::no_such_key:
     case ErrorCode::no_such_version:
-    case ErrorCode::no_such_upload: return 404;
+    case ErrorCode::no_such_upload:
+      return 404;
     case ErrorCode::already_exists:
     case ErrorCode::bucket_exists:
     case ErrorCode::bucket_not_empty:
     case ErrorCode::conflict:
-    case ErrorCode::locked: return 409;
-    case ErrorCode::method_not_allowed: return 405;
-    case ErrorCode::not_supported: return 501;
-    case ErrorCode::precondition_failed: return 412;
-    case ErrorCode::not_modified: return 304;
-    case ErrorCode::invalid_range: return 416;
-    case ErrorCode::entity_too_large: return 413;
-    case ErrorCode::unauthenticated: return 401;
-    case ErrorCode::access_denied: return 403;
-    case ErrorCode::expired: return 410;
+    case ErrorCode::locked:
+      return 409;
+    case ErrorCode::method_not_allowed:
+      return 405;
+    case ErrorCode::not_supported:
+      return 501;
+    case ErrorCode::precondition_failed:
+      return 412;
+    case ErrorCode::not_modified:
+      return 304;
+    case ErrorCode::invalid_range:
+      return 416;
+    case ErrorCode::entity_too_large:
+      return 413;
+    case ErrorCode::unauthenticated:
+      return 401;
+    case ErrorCode::access_denied:
+      return 403;
+    case ErrorCode::expired:
+      return 410;
     case ErrorCode::quota_exceeded:
-    case ErrorCode::no_space: return 507;
+    case ErrorCode::no_space:
+      return 507;
     case ErrorCode::unavailable:
-    case ErrorCode::throttled: return 503;
-    case ErrorCode::timed_out: return 504;
+    case ErrorCode::throttled:
+      return 503;
+    case ErrorCode::timed_out:
+      return 504;
     case ErrorCode::read_only:
     case ErrorCode::io:
     case ErrorCode::corrupted:
     case ErrorCode::cancelled:
-    case ErrorCode::internal: return 500;
-    default: return 400;
+    case ErrorCode::internal:
+      return 500;
+    default:
+      return 400;
   }
 }
 

@@ -1,6 +1,6 @@
-// WebApi: the console's JSON API without HTTP around it: method, path, query and body in, status and
-// JSON out. The web listener and the admin socket are its two fronts. Every call that touches data
-// is judged by the same policy snapshot as the S3 API. Thread-safe; coroutines resume on the
+// WebApi: the console's JSON API without HTTP around it: method, path, query and body in, status
+// and JSON out. The web listener and the admin socket are its two fronts. Every call that touches
+// data is judged by the same policy snapshot as the S3 API. Thread-safe; coroutines resume on the
 // caller's executor. docs/API.md describes the routes.
 #pragma once
 

@@ -25,9 +25,8 @@ std::string last_component(std::string_view path) {
 }
 
 json::object object_json(const store::ObjectInfo& info) {
-  json::object out{{"size", info.size},
-                   {"modified", to_rfc3339(info.modified)},
-                   {"etag", info.etag.value}};
+  json::object out{
+      {"size", info.size}, {"modified", to_rfc3339(info.modified)}, {"etag", info.etag.value}};
   set_key(out, "key", info.key.value);
   set_key(out, "name", last_component(info.key.value));
   const auto attributes = s3::decode_attributes(info.attributes.metadata);
@@ -78,8 +77,8 @@ JsonAnswer get_places(WebApi& api, ApiRequest request) {
   const auto& me = request.caller.actor.principal;
   json::array places;
   for (const auto& visible : snapshot->visible(me, api.parts().clock.now())) {
-    const bool own_home = visible.bucket == snapshot->homes_bucket() &&
-                          visible.prefix == me.value + "/";
+    const bool own_home =
+        visible.bucket == snapshot->homes_bucket() && visible.prefix == me.value + "/";
     places.push_back(json::object{
         {"bucket", visible.bucket.value},
         {"prefix", visible.prefix},
@@ -144,7 +143,7 @@ JsonAnswer post_files_sign(WebApi& api, ApiRequest request) {
     co_return fail(ErrorCode::invalid_argument, "\"method\" takes GET or PUT");
   }
   const auto version = text_field_or(request.body, "version", "");
-  const auto action = method == "PUT"     ? Action::write_object
+  const auto action = method == "PUT"   ? Action::write_object
                       : version.empty() ? Action::read_object
                                         : Action::read_version;
   const BucketName name(*bucket);
@@ -243,9 +242,9 @@ JsonAnswer post_rename(WebApi& api, ApiRequest request) {
   }
   for (const auto& key : keys) {
     const std::string target = *to + key.value.substr(from->size());
-    for (const auto& [action, path] : {std::pair(Action::read_object, key.value),
-                                       std::pair(Action::delete_object, key.value),
-                                       std::pair(Action::write_object, target)}) {
+    for (const auto& [action, path] :
+         {std::pair(Action::read_object, key.value), std::pair(Action::delete_object, key.value),
+          std::pair(Action::write_object, target)}) {
       if (auto ok = authorise(api, request.caller, action, name, path); !ok) {
         co_return std::unexpected(ok.error());
       }

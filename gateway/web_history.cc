@@ -55,8 +55,8 @@ std::string last_name(std::string_view path) {
 }
 
 Result<void> authorise_restore(WebApi& api, const Caller& caller, const Place& place) {
-  for (const auto action : {Action::list_versions, Action::read_version, Action::write_object,
-                            Action::delete_object}) {
+  for (const auto action :
+       {Action::list_versions, Action::read_version, Action::write_object, Action::delete_object}) {
     if (auto ok = authorise(api, caller, action, place.bucket, place.path); !ok) return ok;
   }
   return {};
@@ -117,8 +117,7 @@ JsonAnswer get_history(WebApi& api, ApiRequest request) {
       !ok) {
     co_return std::unexpected(ok.error());
   }
-  auto versions =
-      co_await store::history(api.parts().store, place->bucket, ObjectKey(place->path));
+  auto versions = co_await store::history(api.parts().store, place->bucket, ObjectKey(place->path));
   if (!versions) co_return std::unexpected(versions.error());
   if (versions->empty()) {
     co_return fail(ErrorCode::no_such_key, "{} never was in {}", place->path, place->bucket.value);
@@ -170,8 +169,7 @@ JsonAnswer post_restore(WebApi& api, ApiRequest request) {
                 ? co_await before_deletion(api, *place)
                 : moment_of(text_field_or(body, "at", ""), api.parts().clock.now());
   if (!at) co_return std::unexpected(at.error());
-  auto plan =
-      co_await store::plan_restore(api.parts().store, {place->bucket, place->path}, *at);
+  auto plan = co_await store::plan_restore(api.parts().store, {place->bucket, place->path}, *at);
   if (!plan) co_return std::unexpected(plan.error());
   json::object answer{{"at", to_rfc3339_exact(*at)},
                       {"rows", rows_json(*plan)},

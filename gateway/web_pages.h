@@ -1,5 +1,5 @@
-// The few plain pages that need no console: sign-in, tool start, errors. Pure. Every text that comes
-// from outside is escaped here. Internal to gateway/.
+// The few plain pages that need no console: sign-in, tool start, errors. Pure. Every text that
+// comes from outside is escaped here. Internal to gateway/.
 #pragma once
 
 #include <string>

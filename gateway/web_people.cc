@@ -9,9 +9,9 @@ namespace {
 namespace json = boost::json;
 
 json::object principal_json(const control::Principal& p) {
-  return {{"name", p.name.value},      {"kind", control::to_string(p.kind)},
-          {"admin", p.admin},          {"disabled", p.disabled},
-          {"uid", p.uid},              {"created", to_rfc3339(p.created)}};
+  return {{"name", p.name.value}, {"kind", control::to_string(p.kind)},
+          {"admin", p.admin},     {"disabled", p.disabled},
+          {"uid", p.uid},         {"created", to_rfc3339(p.created)}};
 }
 
 }  // namespace
@@ -40,8 +40,7 @@ JsonAnswer get_users(WebApi& api, ApiRequest request) {
 JsonAnswer post_users(WebApi& api, ApiRequest request) {
   auto name = text_field(request.body, "name");
   if (!name) co_return std::unexpected(name.error());
-  const auto kind =
-      control::principal_kind_from(text_field_or(request.body, "kind", "user"));
+  const auto kind = control::principal_kind_from(text_field_or(request.body, "kind", "user"));
   if (!kind) co_return fail(ErrorCode::invalid_argument, "\"kind\" is user, group, app or service");
   const control::NewPrincipal wanted{.name = PrincipalName(*name),
                                      .kind = *kind,
@@ -120,8 +119,9 @@ JsonAnswer post_keys(WebApi& api, ApiRequest request) {
   if (const auto text = text_field_or(request.body, "not_after", ""); !text.empty()) {
     wanted.not_after = from_rfc3339(text);
     if (!wanted.not_after) {
-      co_return fail(ErrorCode::invalid_argument, "\"not_after\" takes a time such as "
-                                                  "2026-12-31T23:59:59Z");
+      co_return fail(ErrorCode::invalid_argument,
+                     "\"not_after\" takes a time such as "
+                     "2026-12-31T23:59:59Z");
     }
   }
   auto key = co_await api.parts().pool.run([&api, actor = request.caller.actor, wanted] {

@@ -1,5 +1,5 @@
-// The routes of the JSON API by topic: free functions that web_api.cc dispatches to. Each judges its
-// caller before it touches anything. Internal to gateway/.
+// The routes of the JSON API by topic: free functions that web_api.cc dispatches to. Each judges
+// its caller before it touches anything. Internal to gateway/.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

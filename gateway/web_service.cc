@@ -31,12 +31,10 @@ net::ResponseHead json_head(unsigned status) {
 }
 
 asio::awaitable<void> answer_error(net::Exchange& exchange, Error error) {
-  co_await exchange.respond(json_head(http_status(error.code)),
-                            json::serialize(error_json(error)));
+  co_await exchange.respond(json_head(http_status(error.code)), json::serialize(error_json(error)));
 }
 
-asio::awaitable<void> redirect(net::Exchange& exchange, std::string location,
-                               std::string cookie) {
+asio::awaitable<void> redirect(net::Exchange& exchange, std::string location, std::string cookie) {
   net::ResponseHead head{.status = 303, .headers = {}};
   head.headers.add("Location", location);
   head.headers.add("Cache-Control", "no-store");
@@ -128,8 +126,8 @@ asio::awaitable<void> WebService::handle(net::Exchange& exchange) {
   }
   // Another name would let a page of another origin talk to us by rebinding its own.
   if (!s3::equal_ascii_case(exchange.request().host(), options_.domain)) {
-    co_await answer_error(exchange, {ErrorCode::not_found,
-                                     fmt::format("this server is http://{}", options_.domain)});
+    co_await answer_error(
+        exchange, {ErrorCode::not_found, fmt::format("this server is http://{}", options_.domain)});
     co_return;
   }
   co_await handle_console(exchange);
@@ -209,7 +207,10 @@ asio::awaitable<void> WebService::handle_api(net::Exchange& exchange, Caller cal
     co_await answer_error(exchange, {ErrorCode::malformed, "the URL has a broken %-escape"});
     co_return;
   }
-  ApiRequest call{.method = request.method, .path = std::move(*segments), .query = {}, .body = {},
+  ApiRequest call{.method = request.method,
+                  .path = std::move(*segments),
+                  .query = {},
+                  .body = {},
                   .caller = std::move(caller)};
   for (auto& [name, value] : *query) call.query.insert_or_assign(name, value);
   if (request.method != "GET") {
@@ -243,13 +244,11 @@ asio::awaitable<void> WebService::sign_in(net::Exchange& exchange, std::string t
     co_await answer_sign_in_page(exchange, 200, "Open this link in your browser to sign in.");
     co_return;
   }
-  auto session = co_await api_.parts().pool.run(
-      [this, actor = actor_of(exchange), token] {
-        return api_.parts().sessions.sign_in(actor, token);
-      });
+  auto session = co_await api_.parts().pool.run([this, actor = actor_of(exchange), token] {
+    return api_.parts().sessions.sign_in(actor, token);
+  });
   if (!session) {
-    co_await answer_sign_in_page(exchange, 410,
-                                 "This sign-in link has been used or has expired.");
+    co_await answer_sign_in_page(exchange, 410, "This sign-in link has been used or has expired.");
     co_return;
   }
   const std::chrono::seconds age = control::Sessions::session_lifetime;
@@ -259,9 +258,8 @@ asio::awaitable<void> WebService::sign_in(net::Exchange& exchange, std::string t
 asio::awaitable<void> WebService::sign_out(net::Exchange& exchange, Caller caller) {
   const std::string token(cookie_value(exchange.request().headers, session_cookie));
   co_await api_.forget_session(caller.session_id);
-  auto ended = co_await api_.parts().pool.run([this, actor = caller.actor, token] {
-    return api_.parts().sessions.end(actor, token);
-  });
+  auto ended = co_await api_.parts().pool.run(
+      [this, actor = caller.actor, token] { return api_.parts().sessions.end(actor, token); });
   if (!ended) {
     co_await answer_error(exchange, ended.error());
     co_return;

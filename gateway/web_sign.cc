@@ -18,9 +18,8 @@ std::string signed_url(const WebApiOptions& options, const control::KeyRecord& k
   for (const auto& [name, value] : request.headers) headers.push_back({name, value});
   const s3::SigningRequest signing{request.method, path, query, headers};
   const s3::Credentials credentials{key.id.value, key.secret, key.session_token};
-  const s3::SignOptions sign{.now = now,
-                             .region = options.region,
-                             .payload_hash = std::string(s3::unsigned_payload)};
+  const s3::SignOptions sign{
+      .now = now, .region = options.region, .payload_hash = std::string(s3::unsigned_payload)};
   return fmt::format("{}{}?{}", endpoint, path,
                      s3::presign_query(signing, credentials, sign, options.url_lifetime));
 }

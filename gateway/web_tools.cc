@@ -9,8 +9,7 @@ namespace {
 namespace json = boost::json;
 using control::ToolId;
 
-json::object tool_json(const WebApiOptions& options,
-                       const control::ToolStatus& status) {
+json::object tool_json(const WebApiOptions& options, const control::ToolStatus& status) {
   return {{"template", status.id.tool},
           {"user", status.id.user.value},
           {"title", status.title},
@@ -20,8 +19,8 @@ json::object tool_json(const WebApiOptions& options,
           {"progress", status.shown.progress},
           {"since", to_rfc3339(status.since)},
           {"generation", status.generation},
-          {"url", fmt::format("http://{}-{}.{}/", status.id.tool, status.id.user.value,
-                              options.domain)}};
+          {"url",
+           fmt::format("http://{}-{}.{}/", status.id.tool, status.id.user.value, options.domain)}};
 }
 
 // Whose tool it is: one's own, or anybody's for an administrator.
@@ -51,9 +50,9 @@ JsonAnswer get_tools(WebApi& api, ApiRequest request) {
     if (auto ok = require_admin(request.caller); !ok) co_return std::unexpected(ok.error());
   }
   json::array rows;
-  const auto list = all ? (*tools)->list_all()
-                        : (*tools)->list(user.empty() ? request.caller.actor.principal
-                                                      : PrincipalName(user));
+  const auto list =
+      all ? (*tools)->list_all()
+          : (*tools)->list(user.empty() ? request.caller.actor.principal : PrincipalName(user));
   for (const auto& status : list) rows.push_back(tool_json(api.options(), status));
   co_return json::object{{"tools", std::move(rows)}};
 }

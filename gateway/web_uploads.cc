@@ -113,8 +113,8 @@ JsonAnswer post_uploads_parts(WebApi& api, ApiRequest request) {
                                                        .part_marker = marker});
     if (!page) co_return std::unexpected(page.error());
     for (const auto& part : page->parts) {
-      parts.push_back(json::object{
-          {"number", part.number}, {"etag", part.etag.value}, {"size", part.size}});
+      parts.push_back(
+          json::object{{"number", part.number}, {"etag", part.etag.value}, {"size", part.size}});
       marker = part.number;
     }
     if (!page->truncated) break;
@@ -153,8 +153,7 @@ JsonAnswer post_uploads_complete(WebApi& api, ApiRequest request) {
 JsonAnswer post_uploads_abort(WebApi& api, ApiRequest request) {
   auto target = upload_target(api, request);
   if (!target) co_return std::unexpected(target.error());
-  auto done =
-      co_await api.parts().store.abort_upload(target->bucket, target->key, target->upload);
+  auto done = co_await api.parts().store.abort_upload(target->bucket, target->key, target->upload);
   if (!done) co_return std::unexpected(done.error());
   co_return json::object{};
 }

@@ -120,7 +120,8 @@ Result<void> SqliteJournal::prepare(const std::string& path) {
       {&with_link_, select + "link = ? AND link <> ''"},
       {&stubs_, "SELECT path FROM base WHERE stub <> 0 ORDER BY modified_ns DESC LIMIT ? OFFSET ?"},
       {&put_, fmt::format("INSERT OR REPLACE INTO base({}) "
-                          "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", columns)},
+                          "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                          columns)},
       {&erase_, "DELETE FROM base WHERE path = ?"},
   };
   for (const auto& [statement, sql] : wanted) {
@@ -135,8 +136,8 @@ Result<void> SqliteJournal::put_row(const BaseRow& row) {
   const std::string key = tree_order_key(row.path);
   return put_.execute(blob(key), unsigned{row.kind}, row.implicit, row.version, row.etag,
                       row.sequence, row.modified_ns, row.size, row.mtime_ns, row.mode, row.hash,
-                      row.link, row.xattrs, row.stub, row.inode, row.local_size,
-                      row.local_mtime_ns, row.local_ctime_ns, row.looked_ns);
+                      row.link, row.xattrs, row.stub, row.inode, row.local_size, row.local_mtime_ns,
+                      row.local_ctime_ns, row.looked_ns);
 }
 
 Result<void> SqliteJournal::apply(const JournalBatch& batch) {
@@ -155,15 +156,15 @@ Result<void> SqliteJournal::apply(const JournalBatch& batch) {
     if (!remove) return std::unexpected(remove.error());
     for (const auto& [path, value] : entries) {
       const std::string key = tree_order_key(path);
-      if (auto done = value ? bind(*put, key, value) : remove->execute(blob(key)); !done) return done;
+      if (auto done = value ? bind(*put, key, value) : remove->execute(blob(key)); !done)
+        return done;
     }
     return {};
   };
-  auto noted = each(batch.remote, "INSERT OR REPLACE INTO remote(path) VALUES(?)",
-                    "DELETE FROM remote WHERE path = ?",
-                    [](Statement& put, const std::string& key, bool) {
-                      return put.execute(blob(key));
-                    });
+  auto noted =
+      each(batch.remote, "INSERT OR REPLACE INTO remote(path) VALUES(?)",
+           "DELETE FROM remote WHERE path = ?",
+           [](Statement& put, const std::string& key, bool) { return put.execute(blob(key)); });
   if (!noted) return noted;
   auto parked = each(batch.parked, "INSERT OR REPLACE INTO parked(path, reason) VALUES(?, ?)",
                      "DELETE FROM parked WHERE path = ?",

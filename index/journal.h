@@ -44,13 +44,11 @@ struct BaseRow {
 };
 
 struct JournalBatch {
-  std::map<std::string, std::optional<BaseRow>> base;  // nullopt: erased
-  std::map<std::string, bool> remote;                  // path: noted (true) or done (false)
+  std::map<std::string, std::optional<BaseRow>> base;        // nullopt: erased
+  std::map<std::string, bool> remote;                        // path: noted (true) or done (false)
   std::map<std::string, std::optional<std::string>> parked;  // path: reason, or no longer parked
   std::map<std::string, std::string> facts;
-  bool empty() const {
-    return base.empty() && remote.empty() && parked.empty() && facts.empty();
-  }
+  bool empty() const { return base.empty() && remote.empty() && parked.empty() && facts.empty(); }
 };
 
 class Journal {
@@ -62,7 +60,8 @@ class Journal {
   virtual Result<void> apply(const JournalBatch& batch) = 0;
 
   virtual Result<std::optional<BaseRow>> find(std::string_view path) = 0;
-  // At most `limit` rows strictly below `directory` ("" is everything), after `after` in tree order.
+  // At most `limit` rows strictly below `directory` ("" is everything), after `after` in tree
+  // order.
   virtual Result<std::vector<BaseRow>> below(std::string_view directory,
                                              const std::optional<std::string>& after,
                                              std::size_t limit) = 0;

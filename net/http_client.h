@@ -21,9 +21,9 @@ struct ClientRequest {
   std::string method = "GET";
   std::string url;  // absolute; sent as given, never re-encoded or squashed (CURLOPT_PATH_AS_IS)
   Headers headers;  // "Expect:" and "Accept:" are not added unless given
-  BodyReader* body = nullptr;                // lives until the response head has arrived
-  std::optional<std::uint64_t> body_size;    // nullopt with a body: chunked
-  std::string unix_socket;                   // path; empty: TCP
+  BodyReader* body = nullptr;              // lives until the response head has arrived
+  std::optional<std::uint64_t> body_size;  // nullopt with a body: chunked
+  std::string unix_socket;                 // path; empty: TCP
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds head_timeout{60'000};   // request sent to response head
   std::chrono::milliseconds stall_timeout{60'000};  // without a byte in either direction
@@ -49,7 +49,8 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  // Errors: unavailable (refused, reset, DNS), timed_out, cancelled, io. An HTTP status is no error.
+  // Errors: unavailable (refused, reset, DNS), timed_out, cancelled, io. An HTTP status is no
+  // error.
   boost::asio::awaitable<Result<ClientResponse>> send(ClientRequest request);
 
  private:

@@ -115,7 +115,8 @@ asio::awaitable<std::optional<std::size_t>> Connection::read_head() {
     transport_->set_timeout(limit);
     auto got = co_await transport_->read(buffer_.prepare(max_head_bytes));
     const bool was_idle = std::exchange(idle_, false);
-    if (!got && transport_->timed_out() && !was_idle) co_await refuse(408, "the head took too long");
+    if (!got && transport_->timed_out() && !was_idle)
+      co_await refuse(408, "the head took too long");
     if (!got || *got == 0) co_return std::nullopt;
     buffer_.commit(*got);
   }

@@ -121,8 +121,7 @@ Result<asio::ssl::context> load_tls(const TlsFiles& files) {
   }
   context.use_private_key_file(files.key, asio::ssl::context::pem, error);
   if (error) {
-    return fail(ErrorCode::invalid_argument, "load the TLS key {}: {}", files.key,
-                error.message());
+    return fail(ErrorCode::invalid_argument, "load the TLS key {}: {}", files.key, error.message());
   }
   SSL_CTX_set_alpn_select_cb(context.native_handle(), choose_http, nullptr);
   SSL_CTX_set_mode(context.native_handle(), SSL_MODE_RELEASE_BUFFERS);
@@ -226,8 +225,8 @@ class PoolServer final : public HttpServer {
     auto lanes = lanes_;
     for (auto& lane : lanes) asio::post(lane->executor(), [lane] { lane->drain(); });
     for (auto& lane : lanes) {
-      const auto left = std::chrono::duration_cast<milliseconds>(
-          end - std::chrono::steady_clock::now());
+      const auto left =
+          std::chrono::duration_cast<milliseconds>(end - std::chrono::steady_clock::now());
       co_await asio::co_spawn(lane->executor(), lane->stop(std::max(left, milliseconds(0))),
                               asio::use_awaitable);
     }

@@ -27,8 +27,16 @@ struct BucketInfo {
 
 // Sub-resources that the store keeps as opaque documents (XML or JSON, as the client sent it).
 enum class BucketDocument : std::uint8_t {
-  cors, lifecycle, policy, tagging, notification, object_lock,
-  public_access_block, ownership_controls, encryption, quota,
+  cors,
+  lifecycle,
+  policy,
+  tagging,
+  notification,
+  object_lock,
+  public_access_block,
+  ownership_controls,
+  encryption,
+  quota,
 };
 
 enum class ChecksumAlgorithm : std::uint8_t { crc32, crc32c, crc64nvme, sha1, sha256 };
@@ -64,8 +72,8 @@ struct ObjectInfo {
   ObjectKey key;
   VersionId version;  // "null" where the bucket was not versioned at the time of writing
   ETag etag;
-  std::uint64_t size = 0;  // bytes
-  TimePoint modified{};    // time of the commit, not of the start of an upload
+  std::uint64_t size = 0;      // bytes
+  TimePoint modified{};        // time of the commit, not of the start of an upload
   std::uint64_t sequence = 0;  // of the commit; grows with every write of this store; 0: unknown
   bool delete_marker = false;
   bool latest = true;
@@ -81,7 +89,7 @@ struct WriteConditions {
   bool if_none_match_any = false;
 };
 struct ReadConditions {
-  std::vector<ETag> if_match;       // empty: no condition; a "*" entry matches any
+  std::vector<ETag> if_match;  // empty: no condition; a "*" entry matches any
   std::vector<ETag> if_none_match;
   std::optional<TimePoint> if_modified_since, if_unmodified_since;  // whole seconds
 };
@@ -96,10 +104,10 @@ struct PutRequest {
   ObjectKey key;
   ObjectAttributes attributes;
   WriteConditions conditions;
-  std::optional<std::uint64_t> size;      // declared bytes, checked
-  std::optional<std::string> md5;         // 16 raw bytes, checked (Content-MD5): bad_digest
-  std::vector<Checksum> expected;         // checked: checksum_mismatch
-  std::vector<ChecksumAlgorithm> compute; // computed and kept beside what is expected
+  std::optional<std::uint64_t> size;       // declared bytes, checked
+  std::optional<std::string> md5;          // 16 raw bytes, checked (Content-MD5): bad_digest
+  std::vector<Checksum> expected;          // checked: checksum_mismatch
+  std::vector<ChecksumAlgorithm> compute;  // computed and kept beside what is expected
   Retention retention;
 };
 struct PutResult {

@@ -15,10 +15,15 @@ constexpr std::size_t chunk_bytes = 256u << 10;
 
 class FencedReader final : public BodyReader {
  public:
-  FencedReader(const HomeTree& tree, std::shared_ptr<Fd> file, Stamp expected,
-               std::uint64_t offset, std::uint64_t length, Offload offload)
-      : tree_(tree), file_(std::move(file)), expected_(expected), at_(offset),
-        end_(offset + length), length_(length), offload_(std::move(offload)) {}
+  FencedReader(const HomeTree& tree, std::shared_ptr<Fd> file, Stamp expected, std::uint64_t offset,
+               std::uint64_t length, Offload offload)
+      : tree_(tree),
+        file_(std::move(file)),
+        expected_(expected),
+        at_(offset),
+        end_(offset + length),
+        length_(length),
+        offload_(std::move(offload)) {}
 
   boost::asio::awaitable<Result<std::size_t>> read(std::span<std::byte> out) override {
     if (at_ == end_) co_return 0;

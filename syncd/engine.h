@@ -1,31 +1,16 @@
-// Engine: the inside of HomeEngine, see home_engine.h. Everything here runs on one strand; only what
-// is marked "any thread" may be called from elsewhere. A path with something to do has a Work; at
-// most one coroutine handles it at a time: it gathers the three observations, asks the planner,
+// Engine: the inside of HomeEngine, see home_engine.h. Everything here runs on one strand; only
+// what is marked "any thread" may be called from elsewhere. A path with something to do has a Work;
+// at most one coroutine handles it at a time: it gathers the three observations, asks the planner,
 // carries one action out, and looks again until the path is settled.
 #pragma once
 
-#include <array>
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <deque>
-#include <map>
-#include <memory>
-#include <mutex>
-#include <set>
 #include <unordered_set>
 
-#include "base/blocking_pool.h"
-#include "base/task_group.h"
-#include "syncd/engine_types.h"
-#include "syncd/home_engine.h"
-#include "syncd/home_tree.h"
-#include "syncd/ledger.h"
-#include "syncd/remote_home.h"
-#include "syncd/tree_scan.h"
+#include "syncd/engine_state.h"
 
 namespace holdfast::syncd {
 
-class Engine : public std::enable_shared_from_this<Engine> {
+class Engine : private EngineState, public std::enable_shared_from_this<Engine> {
  public:
   template <class T>
   using Async = boost::asio::awaitable<Result<T>>;
@@ -152,53 +137,6 @@ class Engine : public std::enable_shared_from_this<Engine> {
   boost::asio::awaitable<void> wait_merged();
   Async<void> offload(std::function<Result<void>()> work);
   Offload offloader();
-
-  const boost::asio::any_io_executor strand_;
-  const HomeConfig config_;
-  store::ObjectStore& store_;
-  Clock& clock_;
-  Random& random_;
-  TreeObserver* const observer_;
-
-  std::unique_ptr<BlockingPool> pool_;
-  Fd lock_;
-  std::unique_ptr<HomeTree> tree_;
-  std::unique_ptr<Ledger> ledger_;
-  RemoteHome remote_;
-  TaskGroup tasks_;
-  TaskGroup waiting_;  // what only waits for news and loses nothing by being cancelled
-
-  std::map<HomePath, Work> work_;
-  std::array<std::set<std::pair<MonotonicTime, HomePath>>, lanes> ready_;
-  std::array<std::size_t, lanes> active_{};
-  std::map<HomePath, unsigned> writers_;
-  std::multiset<TimePoint> dirty_since_;
-  TokenBucket interactive_new_{20, 20}, interactive_edits_{50, 50};
-  std::deque<std::string> own_order_;  // versions that we made, so that the feed's echo is known
-  std::unordered_set<std::string> own_versions_;
-
-  std::deque<HomePath> background_;
-  std::size_t background_skip_ = 0;
-  MonotonicTime background_again_{};
-  boost::asio::steady_timer timer_;
-  std::multimap<MonotonicTime, std::shared_ptr<boost::asio::steady_timer>> sleepers_;
-
-  std::string instance_;        // of this home's journal; in operation ids and link groups
-  std::uint64_t operations_ = 0;
-  std::set<std::uint64_t> open_operations_;    // sent, and not yet in a base row
-  std::uint64_t unsaved_operations_after_ = 0;  // of the run before, which ended uncleanly
-  bool pumping_ = false, pump_again_ = false;
-  bool stopping_ = false, merged_ = false, clean_start_ = false, trust_stamps_ = false;
-  std::optional<std::uint64_t> feed_position_;
-  bool has_feed_ = true;
-  std::uint64_t merge_left_ = 0;  // noted by the first merge and not yet handled once
-  std::uint64_t stubs_ = 0, uploaded_ = 0, downloaded_ = 0, conflicts_ = 0;
-  std::string last_error_;
-
-  mutable std::mutex published_mutex_;
-  HomeStatus published_;
-  std::mutex inbox_mutex_;
-  std::vector<std::function<void()>> inbox_;
 };
 
 }  // namespace holdfast::syncd

@@ -99,7 +99,8 @@ void Engine::merge_listed(const store::ObjectInfo& info, std::unordered_set<std:
   const auto name = remote_.name_of(info.key);
   if (!name) {
     if (info.key.value != remote_.prefix()) {
-      ledger_->park(info.key.value, "this key is no name that a home can hold; it stays in the store");
+      ledger_->park(info.key.value,
+                    "this key is no name that a home can hold; it stays in the store");
     }
     return;
   }

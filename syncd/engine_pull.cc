@@ -387,8 +387,8 @@ Engine::Async<void> Engine::hydrate(HomePath path) {
     row.size = seen->stamp.size;
     row.hash = origin.hash;
   }
-  auto got = co_await remote_.read(origin.path.empty() ? path : origin.path, origin.version,
-                                   origin.etag);
+  auto got =
+      co_await remote_.read(origin.path.empty() ? path : origin.path, origin.version, origin.etag);
   if (!got) co_return std::unexpected(got.error());
   store_answered();
   row.size = got->info.size;

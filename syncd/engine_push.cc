@@ -73,8 +73,7 @@ UploadSpec Engine::spec_for(const Case& at, Work& work) const {
 Engine::Async<Step> Engine::push(Case& at, Work& work) {
   if (auto wait = must_wait(at, work)) co_return *wait;
   // The name changed its kind: the old object goes first (its versions stay), then as if new.
-  const HomeKind other =
-      at.local.kind == Kind::directory ? HomeKind::file : HomeKind::directory;
+  const HomeKind other = at.local.kind == Kind::directory ? HomeKind::file : HomeKind::directory;
   if (const auto etag = etag_under(at, other)) {
     auto removed = co_await remote_.remove(at.path, other, *etag);
     if (!removed) {
@@ -188,7 +187,8 @@ void Engine::end_operation(Work& work) {
 bool Engine::was_ours_before(const std::string& operation) const {
   if (unsaved_operations_after_ == 0 || !operation.starts_with(instance_ + ".")) return false;
   const auto number = std::strtoull(operation.c_str() + instance_.size() + 1, nullptr, 10);
-  return number > unsaved_operations_after_ && number <= unsaved_operations_after_ + operations_a_run;
+  return number > unsaved_operations_after_ &&
+         number <= unsaved_operations_after_ + operations_a_run;
 }
 
 Step Engine::pushed(Case& at, Work& work, const RemoteNode& node) {
@@ -225,12 +225,14 @@ Result<Step> Engine::push_failed(Case& at, Work& work, const Error& error) {
   (at.local.kind == Kind::directory ? work.remote_directory : work.remote_file) = true;
   switch (error.code) {
     case ErrorCode::precondition_failed:
-    case ErrorCode::no_such_key: return Step::again;
+    case ErrorCode::no_such_key:
+      return Step::again;
     case ErrorCode::invalid_name:
       work.remote_file = work.remote_directory = false;
       ledger_->park(at.path, "this name cannot be kept in the store: " + error.context);
       return Step::done;
-    default: return std::unexpected(error);
+    default:
+      return std::unexpected(error);
   }
 }
 

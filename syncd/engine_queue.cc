@@ -64,12 +64,15 @@ bool Engine::has_room(Lane lane) const {
   const std::size_t both = running(Lane::interactive) + running(Lane::bulk);
   const std::size_t kept_free = std::max<std::size_t>(1, config_.uploads / 4);
   switch (lane) {
-    case Lane::urgent: return running(lane) < urgent_at_once;
-    case Lane::interactive: return both < config_.uploads;
+    case Lane::urgent:
+      return running(lane) < urgent_at_once;
+    case Lane::interactive:
+      return both < config_.uploads;
     case Lane::bulk:
-      return running(lane) == 0 || (both < config_.uploads &&
-                                    running(lane) + kept_free < config_.uploads);
-    case Lane::background: return running(lane) < config_.downloads;
+      return running(lane) == 0 ||
+             (both < config_.uploads && running(lane) + kept_free < config_.uploads);
+    case Lane::background:
+      return running(lane) < config_.downloads;
   }
   return false;
 }
@@ -94,8 +97,8 @@ void Engine::note_remote(const HomePath& path, HomeKind kind, const std::string&
   if (!version.empty() && own_versions_.contains(version)) return;
   auto row = ledger_->find(path);
   if (row && *row) {
-    const bool same_kind =
-        ((*row)->kind == static_cast<std::uint8_t>(Kind::directory)) == (kind == HomeKind::directory);
+    const bool same_kind = ((*row)->kind == static_cast<std::uint8_t>(Kind::directory)) ==
+                           (kind == HomeKind::directory);
     const bool known_version = !version.empty() && (*row)->version == version;
     const bool older = sequence != 0 && (*row)->sequence >= sequence;
     if (same_kind && (known_version || older)) return;
@@ -330,9 +333,10 @@ void Engine::fail_work(const HomePath& path, Work& work, const Error& error) {
   // A file that moved while it was read is no failure of anything: it is being written.
   const bool busy = error.code == ErrorCode::conflict;
   const auto limit = std::min(longest_retry, first_retry * (1 << std::min(work.failures, 10u)));
-  const auto wait = busy && work.failures < 5
-                        ? std::max(config_.settle, milliseconds(1))
-                        : milliseconds(1 + random_.below(static_cast<std::uint64_t>(limit.count())));
+  const auto wait =
+      busy && work.failures < 5
+          ? std::max(config_.settle, milliseconds(1))
+          : milliseconds(1 + random_.below(static_cast<std::uint64_t>(limit.count())));
   if (!busy) {
     last_error_ = error.context;
     if (work.failures == 1 || work.failures % 10 == 0) {

@@ -128,7 +128,8 @@ Engine::Async<void> Engine::fetch_remote(Case& at, Work& work) {
   // An upload whose answer never came, found by its operation id: it is what both sides agreed on.
   const RemoteNode* node = at.fetched();
   const bool from_this_run = node && !work.operation.empty() && node->operation == work.operation;
-  const bool from_last_run = node && (work.from_merge || !merged_) && was_ours_before(node->operation);
+  const bool from_last_run =
+      node && (work.from_merge || !merged_) && was_ours_before(node->operation);
   if ((from_this_run || from_last_run) &&
       (!at.base || at.base->version != node->version || at.base->etag != node->etag)) {
     BaseRow row = row_of(at.path, *node, Observed{});
@@ -191,7 +192,8 @@ Node Engine::base_node(const Case& at) const {
   if (!at.base) return {};
   const BaseRow& row = *at.base;
   const auto kind = static_cast<Kind>(row.kind);
-  return {.kind = kind, .content = kind == Kind::directory ? "" : "base",
+  return {.kind = kind,
+          .content = kind == Kind::directory ? "" : "base",
           .metadata = metadata_token(kind, row.mode, row.mtime_ns, row.xattrs, row.link)};
 }
 
@@ -304,19 +306,29 @@ Engine::Async<Step> Engine::act(Action action, Case& at, Work& work) {
   switch (action) {
     case Action::settled:
     case Action::adopt:
-    case Action::forget: co_return settle(at);
-    case Action::wait: co_return fail(ErrorCode::unavailable, "{}: not known yet", at.path);
+    case Action::forget:
+      co_return settle(at);
+    case Action::wait:
+      co_return fail(ErrorCode::unavailable, "{}: not known yet", at.path);
     case Action::skip:
       ledger_->park(at.path, "sockets, pipes and devices are not kept");
       co_return Step::done;
-    case Action::push: co_return co_await push(at, work);
-    case Action::push_metadata: co_return co_await push_metadata(at, work);
-    case Action::push_removal: co_return co_await push_removal(at, work);
-    case Action::push_keeping_remote: co_return co_await push_keeping_remote(at, work);
-    case Action::pull: co_return co_await pull(at, work, Displaced::as_observed);
-    case Action::pull_keeping_local: co_return co_await pull(at, work, Displaced::keep_always);
-    case Action::pull_metadata: co_return co_await pull_metadata(at, work);
-    case Action::pull_removal: co_return co_await pull_removal(at, work);
+    case Action::push:
+      co_return co_await push(at, work);
+    case Action::push_metadata:
+      co_return co_await push_metadata(at, work);
+    case Action::push_removal:
+      co_return co_await push_removal(at, work);
+    case Action::push_keeping_remote:
+      co_return co_await push_keeping_remote(at, work);
+    case Action::pull:
+      co_return co_await pull(at, work, Displaced::as_observed);
+    case Action::pull_keeping_local:
+      co_return co_await pull(at, work, Displaced::keep_always);
+    case Action::pull_metadata:
+      co_return co_await pull_metadata(at, work);
+    case Action::pull_removal:
+      co_return co_await pull_removal(at, work);
   }
   co_return fail(ErrorCode::internal, "no such action");
 }

@@ -6,9 +6,7 @@
 
 namespace holdfast::syncd {
 
-std::string StubOrigin::encode() const {
-  return version + '\n' + etag + '\n' + hash + '\n' + path;
-}
+std::string StubOrigin::encode() const { return version + '\n' + etag + '\n' + hash + '\n' + path; }
 
 StubOrigin StubOrigin::decode(std::string_view value) {
   StubOrigin origin;

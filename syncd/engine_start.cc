@@ -37,11 +37,7 @@ bool stamps_match(const BaseRow& row, const ScanEntry& entry) {
 
 Engine::Engine(asio::any_io_executor strand, HomeConfig config, store::ObjectStore& store,
                Clock& clock, Random& random, TreeObserver* observer)
-    : strand_(strand), config_(std::move(config)), store_(store), clock_(clock), random_(random),
-      observer_(observer), remote_(strand, store, config_.bucket, config_.prefix), tasks_(strand),
-      waiting_(strand), timer_(strand) {
-  if (config_.file_threads > 0) pool_ = std::make_unique<BlockingPool>(config_.file_threads);
-}
+    : EngineState(std::move(strand), std::move(config), store, clock, random, observer) {}
 
 Engine::Async<void> Engine::offload(std::function<Result<void>()> work) {
   if (!pool_) co_return work();
@@ -62,12 +58,16 @@ Engine::Async<void> Engine::open_parts() {
     }
     co_return fail_errno(errno, "lock " + config_.state);
   }
-  auto tree = HomeTree::open({.tree = config_.tree, .state = config_.state, .host = config_.host,
-                              .uid = config_.uid, .gid = config_.gid},
+  auto tree = HomeTree::open({.tree = config_.tree,
+                              .state = config_.state,
+                              .host = config_.host,
+                              .uid = config_.uid,
+                              .gid = config_.gid},
                              clock_, random_);
   if (!tree) co_return std::unexpected(tree.error());
-  auto ledger = Ledger::open(config_.state + "/journal.db",
-                             [tree = tree->get()] { return tree->make_durable(); }, offloader());
+  auto ledger = Ledger::open(
+      config_.state + "/journal.db", [tree = tree->get()] { return tree->make_durable(); },
+      offloader());
   if (!ledger) co_return std::unexpected(ledger.error());
   lock_ = std::move(*lock);
   tree_ = std::move(*tree);
@@ -335,8 +335,6 @@ asio::awaitable<void> Engine::stop() {
   lock_.reset();
 }
 
-void Engine::abandon() {
-  stopping_ = true;
-}
+void Engine::abandon() { stopping_ = true; }
 
 }  // namespace holdfast::syncd

@@ -48,20 +48,20 @@ enum class ScanMode : std::uint8_t { start, rescan, appeared };
 
 // A path with something to do.
 struct Work {
-  bool local = false;                              // the tree may differ from the base
+  bool local = false;                                  // the tree may differ from the base
   bool remote_file = false, remote_directory = false;  // the store may, under that key
-  std::string file_version, directory_version;     // newest that was noted
-  bool wanted = false;                             // its content, by a reader or in the background
+  std::string file_version, directory_version;         // newest that was noted
+  bool wanted = false;  // its content, by a reader or in the background
   bool active = false, queued = false;
-  bool from_merge = false;                         // counts towards the end of the first merge
+  bool from_merge = false;  // counts towards the end of the first merge
   Lane lane = Lane::bulk;
   Lane running_lane = Lane::bulk;
   MonotonicTime due{}, first_noted{}, last_noted{};
   TimePoint noted_at{};
-  std::optional<Stamp> seen;                       // of a file open for writing, when last looked at
-  std::uint64_t generation = 0;                    // of local notes
+  std::optional<Stamp> seen;     // of a file open for writing, when last looked at
+  std::uint64_t generation = 0;  // of local notes
   unsigned failures = 0;
-  std::string operation;                           // of the last upload that may have happened
+  std::string operation;  // of the last upload that may have happened
   std::string moved_from, moved_to;
   std::vector<std::function<void(Result<void>)>> content_waiters, upload_waiters;
 

@@ -31,14 +31,14 @@ inline constexpr const char* stub_xattr = "user.holdfast.stub";
 using HomePath = std::string;
 
 struct HomeConfig {
-  std::string tree;    // the mirror tree; exists
-  std::string state;   // private directory on the same filesystem: journal, temporary files
+  std::string tree;   // the mirror tree; exists
+  std::string state;  // private directory on the same filesystem: journal, temporary files
   BucketName bucket;
-  std::string prefix;  // "alice/"; ends with '/'
-  std::string host;    // named in conflict copies
-  std::uint32_t uid = 0, gid = 0;  // owner of what the engine creates
-  std::vector<std::string> exclude;  // globs on the whole path; neither uploaded nor downloaded
-  std::chrono::milliseconds settle{20};     // quiet time before a changed file is read
+  std::string prefix;                    // "alice/"; ends with '/'
+  std::string host;                      // named in conflict copies
+  std::uint32_t uid = 0, gid = 0;        // owner of what the engine creates
+  std::vector<std::string> exclude;      // globs on the whole path; neither uploaded nor downloaded
+  std::chrono::milliseconds settle{20};  // quiet time before a changed file is read
   std::chrono::milliseconds settle_max{2000};  // a file written without pause is tried this late
   std::size_t uploads = 16, downloads = 16;
   bool hydrate_everything = true;  // fill stubs in the background, newest first
@@ -47,10 +47,10 @@ struct HomeConfig {
   // Quiet time of a directory before its own times are recorded: an unpacking archive changes them
   // thousands of times.
   std::chrono::milliseconds directory_settle{1000};
-  std::chrono::milliseconds feed_wait{20'000};    // how long one call waits for a remote change
-  std::chrono::milliseconds list_every{5'000};    // where the store has no feed
-  std::size_t file_threads = 4;  // 0: file work runs on the strand (the simulator)
-  bool timers = true;            // false: nothing wakes by itself, poke() does (the simulator)
+  std::chrono::milliseconds feed_wait{20'000};  // how long one call waits for a remote change
+  std::chrono::milliseconds list_every{5'000};  // where the store has no feed
+  std::size_t file_threads = 4;                 // 0: file work runs on the strand (the simulator)
+  bool timers = true;  // false: nothing wakes by itself, poke() does (the simulator)
 };
 
 // Told of what the engine itself changed in the tree, so that a mount drops what the kernel caches.
@@ -73,13 +73,13 @@ enum class ParkedDecision : std::uint8_t {
   let_go,      // the deletion goes through; versions are retained
 };
 struct HomeStatus {
-  bool started = false;         // the first complete listing has been merged
-  std::uint64_t dirty = 0;      // paths that wait to upload, in flight included
-  std::uint64_t working = 0;    // paths with anything to do, in either direction
+  bool started = false;       // the first complete listing has been merged
+  std::uint64_t dirty = 0;    // paths that wait to upload, in flight included
+  std::uint64_t working = 0;  // paths with anything to do, in either direction
   std::uint64_t downloading = 0, stubs = 0;
   std::uint64_t uploaded = 0, downloaded = 0, conflicts = 0;  // since start
-  TimePoint oldest_dirty{};     // when the oldest of them was noted
-  std::string last_error;       // of the store; empty while it answers
+  TimePoint oldest_dirty{};                                   // when the oldest of them was noted
+  std::string last_error;          // of the store; empty while it answers
   std::vector<ParkedItem> parked;  // at most 100
 };
 
@@ -113,8 +113,8 @@ class HomeEngine {
 
   // Answers parked deletions; "" means all of them. Any thread.
   void decide_parked(HomePath path, ParkedDecision decision);
-  // Compares what lies below `directory` ("" is everything) with the base. Any thread. For a watcher
-  // that has lost events; deletions found so are subject to parking.
+  // Compares what lies below `directory` ("" is everything) with the base. Any thread. For a
+  // watcher that has lost events; deletions found so are subject to parking.
   void rescan(HomePath directory);
   // Starts what has become due. Any thread. Only of use with a Clock that does not tick by itself.
   void poke();

@@ -66,8 +66,8 @@ std::string conflict_path(std::string_view path, std::string_view host, TimePoin
   const std::string_view name = name_of_path(path);
   const std::time_t seconds =
       std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
-  std::string label = fmt::format(" (conflict {} {:%Y-%m-%dT%H-%M-%SZ}", host_label(host),
-                                  fmt::gmtime(seconds));
+  std::string label =
+      fmt::format(" (conflict {} {:%Y-%m-%dT%H-%M-%SZ}", host_label(host), fmt::gmtime(seconds));
   if (attempt > 1) label += fmt::format(" {}", attempt);
   label += ")";
   const auto dot = extension_at(name);

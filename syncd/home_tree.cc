@@ -60,8 +60,8 @@ Result<std::string> HomeTree::marker() const {
 
 Result<void> HomeTree::set_marker(std::string_view id) {
   if (::fsetxattr(root_.get(), marker_xattr, id.data(), id.size(), 0) == 0) return {};
-  return fail_errno(errno, "mark the home " + options_.tree +
-                               " (its filesystem must keep extended attributes)");
+  return fail_errno(
+      errno, "mark the home " + options_.tree + " (its filesystem must keep extended attributes)");
 }
 
 Result<Observed> HomeTree::observe(const std::string& path) const {

@@ -1,7 +1,7 @@
 // HomeTree: the mirror tree as the engine touches it. Every path is resolved beneath the tree's own
-// descriptor and through no symlink (openat2(2)), so that nobody can lead the engine out of the home.
-// Any thread; calls block on local file work only. The engine's own changes keep the mtime of the
-// directory they happen in.
+// descriptor and through no symlink (openat2(2)), so that nobody can lead the engine out of the
+// home. Any thread; calls block on local file work only. The engine's own changes keep the mtime of
+// the directory they happen in.
 //
 // Replacing is: a finished temporary file in the state directory, then renameat2(2) with NOREPLACE
 // or EXCHANGE. What an exchange displaced is compared with what was expected; if it was something
@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "base/random.h"
 #include "syncd/planner.h"
+#include "syncd/temporary_file.h"
 
 namespace holdfast::syncd {
 
@@ -49,27 +50,6 @@ struct Looks {
   std::uint32_t mode = 0;  // permission bits used
   std::int64_t mtime_ns = 0;
   std::map<std::string, std::string> xattrs;
-};
-
-// A finished or growing file of our own in the state directory; removed unless installed.
-class TemporaryFile {
- public:
-  TemporaryFile(int directory, std::string name, Fd fd)
-      : directory_(directory), name_(std::move(name)), fd_(std::move(fd)) {}
-  TemporaryFile(TemporaryFile&& other) noexcept
-      : directory_(other.directory_), name_(std::move(other.name_)), fd_(std::move(other.fd_)) {
-    other.name_.clear();
-  }
-  TemporaryFile& operator=(TemporaryFile&&) = delete;
-  ~TemporaryFile();
-  int fd() const { return fd_.get(); }
-  const std::string& name() const { return name_; }
-  void release() { name_.clear(); }
-
- private:
-  int directory_;
-  std::string name_;
-  Fd fd_;  // of a regular file only
 };
 
 struct Installed {

@@ -18,8 +18,7 @@ constexpr std::string_view place_suffix = ".path";
 
 // What is expected to be displaced, as one line before the path.
 std::string place_stamp(const Stamp& stamp) {
-  return fmt::format("{} {} {} {}\n", stamp.inode, stamp.size, stamp.mtime_ns,
-                     stamp.mode & S_IFMT);
+  return fmt::format("{} {} {} {}\n", stamp.inode, stamp.size, stamp.mtime_ns, stamp.mode & S_IFMT);
 }
 
 std::vector<std::string> names_in(int directory) {
@@ -162,8 +161,8 @@ Result<std::string> HomeTree::keep_displaced(const std::string& temporary,
       place = place_of(name);
     }
     if (!place) return std::unexpected(place.error());
-    const int error = rename_at(temporary_.get(), temporary, place->parent.get(), place->name,
-                                RENAME_NOREPLACE);
+    const int error =
+        rename_at(temporary_.get(), temporary, place->parent.get(), place->name, RENAME_NOREPLACE);
     if (error == 0) return name;
     if (error != EEXIST) return fail_errno(error, "keep a conflict copy of " + path);
   }
@@ -180,7 +179,8 @@ Result<Installed> HomeTree::install(TemporaryFile file, const std::string& path,
   {
     KeptTime kept(place->parent.get());
     if (expected) {
-      if (auto done = remember_place(temporary, path, *expected); !done) return std::unexpected(done.error());
+      if (auto done = remember_place(temporary, path, *expected); !done)
+        return std::unexpected(done.error());
     }
     const int error = rename_at(temporary_.get(), temporary, place->parent.get(), place->name,
                                 expected ? RENAME_EXCHANGE : RENAME_NOREPLACE);
@@ -255,11 +255,9 @@ Result<void> HomeTree::recover() {
     if (name.ends_with(place_suffix)) continue;
     char value[8];
     Fd fd(::openat(temporary_.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    const bool ours =
-        fd.valid() &&
-        ::getxattr(descriptor_path(fd.get()).c_str(), temporary_xattr, value, sizeof value) >= 0;
-    const std::string place_file =
-        options_.state + "/tmp/" + name + std::string(place_suffix);
+    const bool ours = fd.valid() && ::getxattr(descriptor_path(fd.get()).c_str(), temporary_xattr,
+                                               value, sizeof value) >= 0;
+    const std::string place_file = options_.state + "/tmp/" + name + std::string(place_suffix);
     auto text = read_file(place_file, 65536);
     auto st = stat_at(temporary_.get(), name);
     const bool expected = text && st && text->starts_with(place_stamp(stamp_of_stat(*st)));

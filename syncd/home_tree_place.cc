@@ -22,7 +22,7 @@ std::int64_t to_ns(const statx_timestamp& t) {
 }  // namespace
 
 KeptTime::KeptTime(int directory) : directory_(directory) {
-  struct statx st {};
+  struct statx st{};
   if (::statx(directory, "", AT_EMPTY_PATH, STATX_MTIME, &st) != 0) return;
   mtime_ = to_timespec(st.stx_mtime);
   known_ = true;
@@ -51,8 +51,12 @@ Result<Fd> open_beneath(int root, const std::string& path, int flags, bool* abse
 }
 
 Stamp stamp_of_stat(const struct statx& st) {
-  return Stamp{.inode = st.stx_ino, .size = st.stx_size, .mtime_ns = to_ns(st.stx_mtime),
-               .ctime_ns = to_ns(st.stx_ctime), .mode = st.stx_mode, .links = st.stx_nlink};
+  return Stamp{.inode = st.stx_ino,
+               .size = st.stx_size,
+               .mtime_ns = to_ns(st.stx_mtime),
+               .ctime_ns = to_ns(st.stx_ctime),
+               .mode = st.stx_mode,
+               .links = st.stx_nlink};
 }
 
 Kind kind_of_mode(std::uint32_t mode) {
@@ -63,7 +67,7 @@ Kind kind_of_mode(std::uint32_t mode) {
 }
 
 Result<struct statx> stat_at(int directory, const std::string& name) {
-  struct statx st {};
+  struct statx st{};
   const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (name.empty() ? AT_EMPTY_PATH : 0);
   if (::statx(directory, name.c_str(), flags, STATX_BASIC_STATS, &st) != 0) {
     return fail_errno(errno, "look at " + name);
@@ -92,7 +96,8 @@ std::string descriptor_path(int fd) { return "/proc/self/fd/" + std::to_string(f
 
 int rename_at(int from_directory, const std::string& from, int to_directory, const std::string& to,
               unsigned flags) {
-  return ::renameat2(from_directory, from.c_str(), to_directory, to.c_str(), flags) == 0 ? 0 : errno;
+  return ::renameat2(from_directory, from.c_str(), to_directory, to.c_str(), flags) == 0 ? 0
+                                                                                         : errno;
 }
 
 Result<std::map<std::string, std::string>> read_xattrs(const std::string& path) {

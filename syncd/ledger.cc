@@ -35,9 +35,7 @@ void Ledger::put(BaseRow row) {
   pending_.base.insert_or_assign(std::move(path), std::move(row));
 }
 
-void Ledger::erase(const std::string& path) {
-  pending_.base.insert_or_assign(path, std::nullopt);
-}
+void Ledger::erase(const std::string& path) { pending_.base.insert_or_assign(path, std::nullopt); }
 
 // Replaces what the disk says by what is unsaved: rows that changed or vanished go, new ones come.
 void Ledger::overlay(std::vector<BaseRow>& rows,

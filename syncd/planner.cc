@@ -60,19 +60,32 @@ Action plan(const Situation& situation) {
 
 std::string_view to_string(Action action) {
   switch (action) {
-    case Action::settled: return "settled";
-    case Action::wait: return "wait";
-    case Action::skip: return "skip";
-    case Action::adopt: return "adopt";
-    case Action::forget: return "forget";
-    case Action::push: return "push";
-    case Action::push_metadata: return "push metadata";
-    case Action::push_removal: return "push removal";
-    case Action::pull: return "pull";
-    case Action::pull_metadata: return "pull metadata";
-    case Action::pull_removal: return "pull removal";
-    case Action::pull_keeping_local: return "pull, keeping the local file";
-    case Action::push_keeping_remote: return "push, keeping the remote file";
+    case Action::settled:
+      return "settled";
+    case Action::wait:
+      return "wait";
+    case Action::skip:
+      return "skip";
+    case Action::adopt:
+      return "adopt";
+    case Action::forget:
+      return "forget";
+    case Action::push:
+      return "push";
+    case Action::push_metadata:
+      return "push metadata";
+    case Action::push_removal:
+      return "push removal";
+    case Action::pull:
+      return "pull";
+    case Action::pull_metadata:
+      return "pull metadata";
+    case Action::pull_removal:
+      return "pull removal";
+    case Action::pull_keeping_local:
+      return "pull, keeping the local file";
+    case Action::push_keeping_remote:
+      return "push, keeping the remote file";
   }
   return "unknown";
 }

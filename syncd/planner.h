@@ -1,7 +1,7 @@
 // The planner: one path's three observations in, one action out. A pure function, the whole of the
-// reconciliation table (docs/SEMANTICS.md); any thread. It compares opaque tokens: equal tokens mean
-// equal bytes (content) or equal mode, times and attributes (metadata). Whoever cannot prove two
-// contents equal gives them different tokens, which costs a conflict copy and never bytes.
+// reconciliation table (docs/SEMANTICS.md); any thread. It compares opaque tokens: equal tokens
+// mean equal bytes (content) or equal mode, times and attributes (metadata). Whoever cannot prove
+// two contents equal gives them different tokens, which costs a conflict copy and never bytes.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ enum class Kind : std::uint8_t { absent = 0, file = 1, directory = 2, symlink = 
 
 struct Node {
   Kind kind = Kind::absent;
-  std::string content;   // of files and symlinks; empty for directories
+  std::string content;  // of files and symlinks; empty for directories
   std::string metadata;
   bool operator==(const Node&) const = default;
 };
@@ -32,15 +32,15 @@ struct Situation {
 };
 
 enum class Action : std::uint8_t {
-  settled,              // the three agree
-  wait,                 // something is unknown: look again later
-  skip,                 // local sockets, pipes and devices have no object
-  adopt,                // local and remote agree: the base follows
-  forget,               // both are gone: the base follows
-  push,                 // local bytes to the store
-  push_metadata,        // same bytes, other mode, times or attributes
+  settled,        // the three agree
+  wait,           // something is unknown: look again later
+  skip,           // local sockets, pipes and devices have no object
+  adopt,          // local and remote agree: the base follows
+  forget,         // both are gone: the base follows
+  push,           // local bytes to the store
+  push_metadata,  // same bytes, other mode, times or attributes
   push_removal,
-  pull,                 // remote bytes to the tree; nothing local is lost by it
+  pull,  // remote bytes to the tree; nothing local is lost by it
   pull_metadata,
   pull_removal,
   pull_keeping_local,   // the store's bytes take the name, ours become a conflict copy

@@ -21,9 +21,12 @@ std::int64_t to_ns(TimePoint time) { return time.time_since_epoch().count(); }
 // Other writers say nothing of modes: what a umask of 022 gives.
 std::uint32_t mode_of(Kind kind, std::optional<std::uint32_t> said) {
   switch (kind) {
-    case Kind::directory: return S_IFDIR | (said ? *said & 07777 : 0755);
-    case Kind::symlink: return S_IFLNK | 0777;
-    default: return S_IFREG | (said ? *said & 07777 : 0644);
+    case Kind::directory:
+      return S_IFDIR | (said ? *said & 07777 : 0755);
+    case Kind::symlink:
+      return S_IFLNK | 0777;
+    default:
+      return S_IFREG | (said ? *said & 07777 : 0644);
   }
 }
 

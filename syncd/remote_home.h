@@ -49,7 +49,9 @@ class RemoteHome {
 
   RemoteHome(boost::asio::any_io_executor strand, store::ObjectStore& store, BucketName bucket,
              std::string prefix)
-      : strand_(std::move(strand)), store_(store), bucket_(std::move(bucket)),
+      : strand_(std::move(strand)),
+        store_(store),
+        bucket_(std::move(bucket)),
         prefix_(std::move(prefix)) {}
 
   Result<ObjectKey> key_of(const std::string& path, HomeKind kind) const;

@@ -28,7 +28,9 @@ HomeConfig without_stubs(HomeConfig config) {
 struct Sidecar::State final : WatchListener {
   State(asio::any_io_executor strand, const HomeConfig& wanted, store::ObjectStore& store,
         Clock& clock, Random& random)
-      : executor(strand), config(wanted), tasks(strand),
+      : executor(strand),
+        config(wanted),
+        tasks(strand),
         engine(strand, without_stubs(wanted), store, clock, random, nullptr) {}
 
   void changed(const std::string& path) override { engine.changed(path); }

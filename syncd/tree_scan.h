@@ -1,6 +1,6 @@
-// TreeScan: walks a tree in tree order (a directory, then what is below it; siblings by the bytes of
-// their names), openat-relative, through no symlink and no other filesystem. One thread at a time;
-// next() blocks on local file work. Memory: the names of the directories on the way.
+// TreeScan: walks a tree in tree order (a directory, then what is below it; siblings by the bytes
+// of their names), openat-relative, through no symlink and no other filesystem. One thread at a
+// time; next() blocks on local file work. Memory: the names of the directories on the way.
 #pragma once
 
 #include <memory>
@@ -24,7 +24,8 @@ class TreeScan {
   TreeScan(const HomeTree& tree, std::string start, std::vector<std::string> exclude);
   ~TreeScan();
 
-  // Up to `limit` entries; empty at the end. An error does not end the walk, it makes it incomplete.
+  // Up to `limit` entries; empty at the end. An error does not end the walk, it makes it
+  // incomplete.
   std::vector<ScanEntry> next(std::size_t limit);
   // Only of use at the end: false when a directory could not be read, so absence proves nothing.
   bool complete() const { return complete_; }

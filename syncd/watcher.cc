@@ -42,9 +42,11 @@ std::vector<std::string> directories_in(const std::string& path) {
 
 }  // namespace
 
-Watcher::Watcher(asio::any_io_executor executor, std::string tree,
-                 std::vector<std::string> exclude, WatchListener& listener)
-    : tree_(std::move(tree)), exclude_(std::move(exclude)), listener_(listener),
+Watcher::Watcher(asio::any_io_executor executor, std::string tree, std::vector<std::string> exclude,
+                 WatchListener& listener)
+    : tree_(std::move(tree)),
+      exclude_(std::move(exclude)),
+      listener_(listener),
       events_(std::move(executor)) {}
 
 Result<std::unique_ptr<Watcher>> Watcher::open(asio::any_io_executor executor, std::string tree,
@@ -70,8 +72,9 @@ void Watcher::watch_below(const std::string& directory) {
     if (watch < 0) {
       if (errno == ENOSPC && complete_) {
         complete_ = false;
-        spdlog::warn("syncd: the kernel's limit of watches is reached; unwatched directories are "
-                     "found by rescans (raise fs.inotify.max_user_watches)");
+        spdlog::warn(
+            "syncd: the kernel's limit of watches is reached; unwatched directories are "
+            "found by rescans (raise fs.inotify.max_user_watches)");
       }
       continue;
     }

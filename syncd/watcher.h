@@ -41,8 +41,8 @@ class Watcher {
   std::size_t directories() const { return paths_.size(); }
 
  private:
-  Watcher(boost::asio::any_io_executor executor, std::string tree,
-          std::vector<std::string> exclude, WatchListener& listener);
+  Watcher(boost::asio::any_io_executor executor, std::string tree, std::vector<std::string> exclude,
+          WatchListener& listener);
   void watch_below(const std::string& directory);
   void take(const inotify_event& event);
   void appeared(const std::string& path, bool directory);

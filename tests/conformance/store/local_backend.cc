@@ -32,12 +32,13 @@ class OpenLocal final : public OpenStore {
   std::unique_ptr<LocalStore> store_;
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    Local, StoreConformance,
-    testing::Values(Backend{"local", [](boost::asio::io_context&) -> std::unique_ptr<OpenStore> {
-                              return std::make_unique<OpenLocal>();
-                            }}),
-    [](const auto& backend) { return backend.param.name; });
+INSTANTIATE_TEST_SUITE_P(Local, StoreConformance,
+                         testing::Values(Backend{
+                             "local",
+                             [](boost::asio::io_context&) -> std::unique_ptr<OpenStore> {
+                               return std::make_unique<OpenLocal>();
+                             }}),
+                         [](const auto& backend) { return backend.param.name; });
 
 }  // namespace
 }  // namespace holdfast::store

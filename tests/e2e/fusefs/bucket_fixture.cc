@@ -70,8 +70,7 @@ asio::awaitable<void> create_bucket(store::ObjectStore& store, std::string name)
 }  // namespace
 
 BucketMount::BucketMount() : thread_([this] { context.run(); }) {
-  std::string pattern =
-      (std::filesystem::temp_directory_path() / "holdfast-view-XXXXXX").string();
+  std::string pattern = (std::filesystem::temp_directory_path() / "holdfast-view-XXXXXX").string();
   EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
   directory = pattern;
   std::filesystem::permissions(directory, std::filesystem::perms(0755));

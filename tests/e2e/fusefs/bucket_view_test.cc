@@ -13,10 +13,10 @@
 namespace holdfast::fusefs::testing {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::UnorderedElementsAre;
 using store::AccessLevel;
 using store::VisibleEntry;
+using ::testing::ElementsAre;
+using ::testing::UnorderedElementsAre;
 
 std::vector<std::string> names(const std::string& directory) {
   std::vector<std::string> out;
@@ -37,7 +37,7 @@ bool eventually(const std::function<bool()>& condition) {
 }
 
 bool exists(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   return ::stat(path.c_str(), &status) == 0;
 }
 
@@ -67,7 +67,7 @@ TEST_F(BucketView, ShowsObjectsAsFilesAndPrefixesAsDirectories) {
   EXPECT_THAT(names(view.at("research")), UnorderedElementsAre("data", "top"));
   EXPECT_THAT(names(view.at("research/data")), UnorderedElementsAre("deep", "one.csv"));
   EXPECT_EQ(read_text(view.at("research/data/one.csv")), "1,2,3\n");
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(::stat(view.at("research/data/deep/two.csv").c_str(), &status), 0);
   EXPECT_EQ(status.st_size, 2);
   EXPECT_EQ(status.st_uid, 4242u);
@@ -107,8 +107,10 @@ TEST_F(BucketView, AnOpenFileKeepsToItsVersionOrFails) {
   EXPECT_EQ(byte, 'a');
   view.put("research", "f", second);
   const ssize_t got = ::pread(fd, &byte, 1, (4 << 20) - 1);
-  if (got == 1) EXPECT_EQ(byte, 'a');  // it was read ahead
-  else EXPECT_EQ(errno, ESTALE);
+  if (got == 1)
+    EXPECT_EQ(byte, 'a');  // it was read ahead
+  else
+    EXPECT_EQ(errno, ESTALE);
   EXPECT_TRUE(read_text(view.at("research/f")) == second);
   ::close(fd);
 }
@@ -191,7 +193,7 @@ TEST_F(BucketView, AnUnreachableStoreIsAnErrorNotAnAbsence) {
   view.put("research", "f", "x");
   ASSERT_TRUE(exists(view.at("research/f")));
   view.network.down = true;
-  struct stat status {};
+  struct stat status{};
   EXPECT_TRUE(eventually([&] { return ::stat(view.at("research/f").c_str(), &status) != 0; }));
   EXPECT_EQ(errno, EIO);
   EXPECT_EQ(::open(view.at("research/new").c_str(), O_CREAT | O_EXCL | O_WRONLY, 0600), -1);
@@ -217,14 +219,19 @@ TEST_F(BucketView, AGrantOnAPrefixShowsThatAndNothingElse) {
   EXPECT_THAT(names(view.at("research")), ElementsAre("public"));
   EXPECT_FALSE(exists(view.at("research/publicity")));
   EXPECT_EQ(read_text(view.at("research/public/a")), "a");
-  EXPECT_EQ(as_user(4242, [this] {
-              if (::open(view.at("research/public/new").c_str(), O_CREAT | O_WRONLY, 0600) >= 0 ||
-                  errno != EACCES) return 1;
-              if (::open(view.at("research/public/a").c_str(), O_WRONLY) >= 0 || errno != EACCES) {
-                return 2;
-              }
-              return ::open(view.at("research/public/a").c_str(), O_RDONLY) >= 0 ? 0 : errno;
-            }), 0);
+  EXPECT_EQ(
+      as_user(4242,
+              [this] {
+                if (::open(view.at("research/public/new").c_str(), O_CREAT | O_WRONLY, 0600) >= 0 ||
+                    errno != EACCES)
+                  return 1;
+                if (::open(view.at("research/public/a").c_str(), O_WRONLY) >= 0 ||
+                    errno != EACCES) {
+                  return 2;
+                }
+                return ::open(view.at("research/public/a").c_str(), O_RDONLY) >= 0 ? 0 : errno;
+              }),
+      0);
   // Root passes the mode bits, not the grant.
   EXPECT_EQ(::open(view.at("research/public/a").c_str(), O_WRONLY), -1);
   EXPECT_EQ(errno, EACCES);
@@ -260,14 +267,22 @@ TEST_F(BucketView, ProgramsWorkInIt) {
   view.put("research", "t.csv", "a,b\n1,2\n3,4\n");
   EXPECT_EQ(shell("/usr/bin/python3 -c \"\n"
                   "import csv, zipfile\n"
-                  "rows = list(csv.reader(open('" + view.at("research/t.csv") + "')))\n"
-                  "with zipfile.ZipFile('" + view.at("research/z.zip") + "', 'w') as z:\n"
+                  "rows = list(csv.reader(open('" +
+                  view.at("research/t.csv") +
+                  "')))\n"
+                  "with zipfile.ZipFile('" +
+                  view.at("research/z.zip") +
+                  "', 'w') as z:\n"
                   "    z.writestr('rows', str(rows))\n"
-                  "print(zipfile.ZipFile('" + view.at("research/z.zip") + "').read('rows'))\n\""),
+                  "print(zipfile.ZipFile('" +
+                  view.at("research/z.zip") + "').read('rows'))\n\""),
             "b\"[['a', 'b'], ['1', '2'], ['3', '4']]\"\n");
-  EXPECT_EQ(shell("cd " + view.at("research") + "; mkdir d; cp t.csv d/; mv d/t.csv d/u.csv; "
-                  "cat d/u.csv | head -1; sed -i s/a,b/A,B/ d/u.csv; head -1 d/u.csv; du -b d/u.csv "
-                  "| cut -f1"), "a,b\nA,B\n12\n");
+  EXPECT_EQ(
+      shell("cd " + view.at("research") +
+            "; mkdir d; cp t.csv d/; mv d/t.csv d/u.csv; "
+            "cat d/u.csv | head -1; sed -i s/a,b/A,B/ d/u.csv; head -1 d/u.csv; du -b d/u.csv "
+            "| cut -f1"),
+      "a,b\nA,B\n12\n");
 }
 
 }  // namespace

@@ -44,8 +44,10 @@ void FakeEngine::ensure_local(const std::string& path, Done done) {
     const std::string file = tree + "/" + path;
     const std::string target = hydration == Hydration::in_place ? file : file + ".new";
     std::ofstream(target, std::ios::binary | std::ios::trunc) << *content;
-    if (hydration == Hydration::in_place) ::removexattr(file.c_str(), "user.holdfast.stub");
-    else std::filesystem::rename(target, file);
+    if (hydration == Hydration::in_place)
+      ::removexattr(file.c_str(), "user.holdfast.stub");
+    else
+      std::filesystem::rename(target, file);
     if (after_hydration) after_hydration(path);
     done({});
   });

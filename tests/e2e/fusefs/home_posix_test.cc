@@ -20,7 +20,7 @@ class HomePosix : public ::testing::TestWithParam<bool> {
  protected:
   HomeMount mount{MountSetup{.passthrough = GetParam()}};
   struct stat status(const std::string& name) {
-    struct stat out {};
+    struct stat out{};
     EXPECT_EQ(::lstat(mount.at(name).c_str(), &out), 0) << name << ": " << std::strerror(errno);
     return out;
   }
@@ -49,7 +49,7 @@ TEST_P(HomePosix, WhatIsWrittenIsReadAndStattedAtOnceByAnother) {
     seen.resize(expected.size());
     EXPECT_EQ(seen, expected);
   }
-  struct stat backing {};
+  struct stat backing{};
   ::stat(mount.in_tree("f").c_str(), &backing);
   EXPECT_EQ(status("f").st_mtim.tv_nsec, backing.st_mtim.tv_nsec);
   ::close(out);
@@ -61,7 +61,8 @@ TEST_P(HomePosix, SharedMappingsReachTheFileAndTheEngineIsToldAtClose) {
   write_text(mount.at("m"), std::string(8192, 'a'));
   status("m");
   const int fd = ::open(mount.at("m").c_str(), O_RDWR);
-  auto* bytes = static_cast<char*>(::mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+  auto* bytes =
+      static_cast<char*>(::mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
   ASSERT_NE(bytes, MAP_FAILED);
   mount.engine.take_events();
   bytes[0] = 'b';
@@ -76,7 +77,7 @@ TEST_P(HomePosix, SharedMappingsReachTheFileAndTheEngineIsToldAtClose) {
   EXPECT_TRUE(mount.engine.wait_for("changed m"));
   EXPECT_EQ(read_text(mount.in_tree("m")), seen);
   mount.files->wait_invalidated();
-  struct stat backing {};
+  struct stat backing{};
   ::stat(mount.in_tree("m").c_str(), &backing);
   EXPECT_EQ(status("m").st_mtim.tv_nsec, backing.st_mtim.tv_nsec);
 }
@@ -129,10 +130,12 @@ TEST_P(HomePosix, RenamesMoveTreesReplaceFilesExchangeAndRefuse) {
   EXPECT_TRUE(mount.engine.wait_for("changed z/b/c/f"));
 
   EXPECT_EQ(::renameat2(AT_FDCWD, mount.at("g").c_str(), AT_FDCWD, mount.at("z/b/c/f").c_str(),
-                        RENAME_NOREPLACE), -1);
+                        RENAME_NOREPLACE),
+            -1);
   EXPECT_EQ(errno, EEXIST);
   ASSERT_EQ(::renameat2(AT_FDCWD, mount.at("g").c_str(), AT_FDCWD, mount.at("z/b/c/f").c_str(),
-                        RENAME_EXCHANGE), 0);
+                        RENAME_EXCHANGE),
+            0);
   EXPECT_EQ(read_text(mount.at("g")), "changed");
   EXPECT_EQ(read_text(mount.at("z/b/c/f")), "old");
   ASSERT_EQ(::rename(mount.at("g").c_str(), mount.at("z/b/c/f").c_str()), 0);
@@ -148,7 +151,7 @@ TEST_P(HomePosix, AnUnlinkedFileLivesUntilItIsClosed) {
   char seen[6] = {};
   EXPECT_EQ(::pread(fd, seen, 5, 0), 5);
   EXPECT_STREQ(seen, "still");
-  struct stat out {};
+  struct stat out{};
   ASSERT_EQ(::fstat(fd, &out), 0);
   EXPECT_EQ(out.st_size, 5);
   EXPECT_EQ(out.st_nlink, 0u);
@@ -230,7 +233,7 @@ TEST_P(HomePosix, LocksExcludeEachOther) {
   EXPECT_EQ(::flock(b, LOCK_EX | LOCK_NB), -1);
   EXPECT_EQ(errno, EWOULDBLOCK);
   EXPECT_EQ(::flock(a, LOCK_UN), 0);
-  struct flock range {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 10};
+  struct flock range{.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 10};
   EXPECT_EQ(::fcntl(a, F_OFD_SETLK, &range), 0);
   EXPECT_EQ(::fcntl(b, F_OFD_SETLK, &range), -1);
   ::close(a);
@@ -238,15 +241,17 @@ TEST_P(HomePosix, LocksExcludeEachOther) {
 }
 
 TEST_P(HomePosix, FilesBelongToTheirMakerAndPermissionsHold) {
-  EXPECT_EQ(as_user(4242, [this] {
-              ::umask(027);
-              if (::mkdir(mount.at("mine").c_str(), 0777) != 0) return 1;
-              const int fd = ::open(mount.at("mine/f").c_str(), O_CREAT | O_WRONLY, 0666);
-              if (fd < 0 || ::write(fd, "x", 1) != 1) return 2;
-              if (::symlink("f", mount.at("mine/l").c_str()) != 0) return 3;
-              if (::mkfifo(mount.at("mine/pipe").c_str(), 0600) != 0) return 4;
-              return 0;
-            }), 0);
+  EXPECT_EQ(as_user(4242,
+                    [this] {
+                      ::umask(027);
+                      if (::mkdir(mount.at("mine").c_str(), 0777) != 0) return 1;
+                      const int fd = ::open(mount.at("mine/f").c_str(), O_CREAT | O_WRONLY, 0666);
+                      if (fd < 0 || ::write(fd, "x", 1) != 1) return 2;
+                      if (::symlink("f", mount.at("mine/l").c_str()) != 0) return 3;
+                      if (::mkfifo(mount.at("mine/pipe").c_str(), 0600) != 0) return 4;
+                      return 0;
+                    }),
+            0);
   EXPECT_EQ(status("mine").st_uid, 4242u);
   EXPECT_EQ(status("mine").st_mode & 0777, 0750u);
   EXPECT_EQ(status("mine/f").st_uid, 4242u);
@@ -254,23 +259,28 @@ TEST_P(HomePosix, FilesBelongToTheirMakerAndPermissionsHold) {
   EXPECT_EQ(status("mine/f").st_mode & 0777, 0640u);
   EXPECT_EQ(status("mine/l").st_uid, 4242u);
   EXPECT_TRUE(S_ISFIFO(status("mine/pipe").st_mode));
-  EXPECT_EQ(as_user(4343, [this] {
-              if (::open(mount.at("mine/f").c_str(), O_RDONLY) >= 0 || errno != EACCES) return 1;
-              if (::unlink(mount.at("mine/f").c_str()) == 0 || errno != EACCES) return 2;
-              if (::chmod(mount.at("mine").c_str(), 0777) == 0 || errno != EPERM) return 3;
-              return 0;
-            }), 0);
+  EXPECT_EQ(as_user(4343,
+                    [this] {
+                      if (::open(mount.at("mine/f").c_str(), O_RDONLY) >= 0 || errno != EACCES)
+                        return 1;
+                      if (::unlink(mount.at("mine/f").c_str()) == 0 || errno != EACCES) return 2;
+                      if (::chmod(mount.at("mine").c_str(), 0777) == 0 || errno != EPERM) return 3;
+                      return 0;
+                    }),
+            0);
 }
 
 TEST_P(HomePosix, SetgidDirectoriesHandTheirGroupDown) {
   ASSERT_EQ(::mkdir(mount.at("shared").c_str(), 0777), 0);
   ASSERT_EQ(::chown(mount.at("shared").c_str(), 0, 5000), 0);
   ASSERT_EQ(::chmod(mount.at("shared").c_str(), 02777), 0);
-  EXPECT_EQ(as_user(4242, [this] {
-              ::umask(0);
-              ::close(::open(mount.at("shared/f").c_str(), O_CREAT | O_WRONLY, 0644));
-              return ::mkdir(mount.at("shared/d").c_str(), 0755);
-            }), 0);
+  EXPECT_EQ(as_user(4242,
+                    [this] {
+                      ::umask(0);
+                      ::close(::open(mount.at("shared/f").c_str(), O_CREAT | O_WRONLY, 0644));
+                      return ::mkdir(mount.at("shared/d").c_str(), 0755);
+                    }),
+            0);
   EXPECT_EQ(status("shared/f").st_gid, 5000u);
   EXPECT_EQ(status("shared/f").st_uid, 4242u);
   EXPECT_EQ(status("shared/d").st_gid, 5000u);
@@ -280,10 +290,12 @@ TEST_P(HomePosix, SetgidDirectoriesHandTheirGroupDown) {
 TEST_P(HomePosix, AWriteByAnotherTakesTheSetuidBitAway) {
   write_text(mount.at("s"), "x");
   ASSERT_EQ(::chmod(mount.at("s").c_str(), 04777), 0);
-  EXPECT_EQ(as_user(4242, [this] {
-              const int fd = ::open(mount.at("s").c_str(), O_WRONLY);
-              return fd >= 0 && ::write(fd, "y", 1) == 1 ? 0 : 1;
-            }), 0);
+  EXPECT_EQ(as_user(4242,
+                    [this] {
+                      const int fd = ::open(mount.at("s").c_str(), O_WRONLY);
+                      return fd >= 0 && ::write(fd, "y", 1) == 1 ? 0 : 1;
+                    }),
+            0);
   EXPECT_EQ(status("s").st_mode & 07777, 0777u);
 }
 

@@ -23,7 +23,7 @@ TEST(HomeStubs, AreFilledAtOpenAndShownWithTheirSizeBefore) {
   const std::string content(10'000, 'x');
   FakeEngine::make_stub(mount.in_tree("s"), content.size());
   mount.engine.offer("s", content);
-  struct stat before {};
+  struct stat before{};
   ASSERT_EQ(::stat(mount.at("s").c_str(), &before), 0);
   EXPECT_EQ(before.st_size, 10'000);
   EXPECT_GT(before.st_blocks, 0);  // tar and du must not take it for one hole
@@ -133,7 +133,7 @@ TEST(HomeChangesFromOutside, ChangedAttributesAndContentAreSeen) {
   mount.files->invalidate_content("f");
   mount.files->wait_invalidated();
   EXPECT_EQ(read_text(mount.at("f")), "after, and longer");
-  struct stat status {};
+  struct stat status{};
   ::stat(mount.at("f").c_str(), &status);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
   EXPECT_EQ(status.st_size, 17);

@@ -97,12 +97,15 @@ class MountProcess : public ::testing::Test {
 
 TEST_F(MountProcess, ServesAHomeWithoutAServerAndKeepsWhatWaits) {
   start();
-  EXPECT_EQ(as_user(4242, [this] {
-              const int fd = ::open((directory + "/home/f").c_str(), O_CREAT | O_WRONLY, 0644);
-              return fd >= 0 && ::write(fd, "kept", 4) == 4 && ::close(fd) == 0 ? 0 : 1;
-            }), 0);
+  EXPECT_EQ(as_user(4242,
+                    [this] {
+                      const int fd =
+                          ::open((directory + "/home/f").c_str(), O_CREAT | O_WRONLY, 0644);
+                      return fd >= 0 && ::write(fd, "kept", 4) == 4 && ::close(fd) == 0 ? 0 : 1;
+                    }),
+            0);
   EXPECT_EQ(read_text(directory + "/home/f"), "kept");
-  struct stat status {};
+  struct stat status{};
   EXPECT_EQ(::stat((directory + "/buckets/research").c_str(), &status), -1);
   EXPECT_EQ(errno, EIO);  // not ENOENT: nobody knows
   const auto drained = ask(R"({"command":"drain","seconds":0.2})");

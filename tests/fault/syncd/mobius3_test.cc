@@ -1,4 +1,5 @@
-// The experiments in which mobius3 loses data, run against this engine. Each name is what must hold.
+// The experiments in which mobius3 loses data, run against this engine. Each name is what must
+// hold.
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>

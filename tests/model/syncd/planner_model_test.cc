@@ -48,15 +48,22 @@ struct World {
     switch (plan(situation)) {
       case Action::settled:
       case Action::wait:
-      case Action::skip: return false;
+      case Action::skip:
+        return false;
       case Action::adopt:
-      case Action::forget: set(base, path, at(local, path)); return true;
+      case Action::forget:
+        set(base, path, at(local, path));
+        return true;
       case Action::push:
       case Action::push_metadata:
-      case Action::push_removal: upload(path); return true;
+      case Action::push_removal:
+        upload(path);
+        return true;
       case Action::pull:
       case Action::pull_metadata:
-      case Action::pull_removal: download(path); return true;
+      case Action::pull_removal:
+        download(path);
+        return true;
       case Action::pull_keeping_local: {
         const std::string copy = path + " conflict " + std::to_string(++names);
         set(local, copy, at(local, path));
@@ -84,12 +91,17 @@ struct World {
 
 Node random_node(std::mt19937_64& random, int& counter) {
   switch (random() % 6) {
-    case 0: return {};
-    case 1: return {.kind = Kind::directory, .content = "", .metadata = std::to_string(random() % 2)};
-    case 2: return {.kind = Kind::symlink, .content = "t" + std::to_string(++counter), .metadata = "0"};
-    case 3: return {.kind = Kind::file, .content = "same", .metadata = std::to_string(random() % 2)};
+    case 0:
+      return {};
+    case 1:
+      return {.kind = Kind::directory, .content = "", .metadata = std::to_string(random() % 2)};
+    case 2:
+      return {.kind = Kind::symlink, .content = "t" + std::to_string(++counter), .metadata = "0"};
+    case 3:
+      return {.kind = Kind::file, .content = "same", .metadata = std::to_string(random() % 2)};
     default:
-      return {.kind = Kind::file, .content = "c" + std::to_string(++counter),
+      return {.kind = Kind::file,
+              .content = "c" + std::to_string(++counter),
               .metadata = std::to_string(random() % 2)};
   }
 }

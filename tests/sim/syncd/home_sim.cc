@@ -22,8 +22,8 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr store::SeededFaults::Rates calm{};
-constexpr store::SeededFaults::Rates stormy{.before = 60, .after = 60, .cut = 30, .late = 0,
-                                            .longest = milliseconds(0), .longest_cut = 64};
+constexpr store::SeededFaults::Rates stormy{
+    .before = 60, .after = 60, .cut = 30, .late = 0, .longest = milliseconds(0), .longest_cut = 64};
 
 asio::awaitable<bool> stop_engine(HomeEngine& engine) {
   co_await engine.stop();
@@ -42,8 +42,11 @@ bool is_stub(const std::string& path) {
 }  // namespace
 
 HomeSim::HomeSim(SimOptions options, std::string directory)
-    : options_(options), random_(options.seed), engine_random_(options.seed + 1),
-      store_random_(options.seed + 2), faults_(options.seed + 3, calm) {
+    : options_(options),
+      random_(options.seed),
+      engine_random_(options.seed + 1),
+      store_random_(options.seed + 2),
+      faults_(options.seed + 3, calm) {
   config_.tree = directory + "/tree";
   config_.state = directory + "/state";
   fs::create_directories(config_.tree);
@@ -62,8 +65,8 @@ HomeSim::HomeSim(SimOptions options, std::string directory)
   config_.downloads = 1 + random_.below(3);
   config_.hydrate_everything = random_.below(2) == 0;
   config_.stubs = random_.below(4) != 0;
-  memory_ = std::make_unique<store::MemoryStore>(store_context_.get_executor(), clock_,
-                                                 store_random_);
+  memory_ =
+      std::make_unique<store::MemoryStore>(store_context_.get_executor(), clock_, store_random_);
   faulty_ = std::make_unique<store::FaultStore>(*memory_, faults_);
   store_ = std::make_unique<YieldingStore>(*faulty_);
   context_ = std::make_unique<asio::io_context>();
@@ -163,8 +166,8 @@ void HomeSim::write(const std::string& path) {
   if (!fs::is_directory(fs::symlink_status(fs::path(full(path)).parent_path()))) return;
   forget_content(path);
   ++counter_;
-  const std::string content =
-      fmt::format("local {} {}", counter_, std::string(static_cast<std::size_t>(counter_) % 50, '.'));
+  const std::string content = fmt::format(
+      "local {} {}", counter_, std::string(static_cast<std::size_t>(counter_) % 50, '.'));
   note(fmt::format("write {} = {}", path, counter_));
   std::ofstream(full(path), std::ios::binary | std::ios::trunc) << content;
   contents_.insert(content);
@@ -185,7 +188,7 @@ void HomeSim::append(const std::string& path) {
 }
 
 void HomeSim::remove(const std::string& path) {
-  struct stat st {};
+  struct stat st{};
   if (path.empty() || ::lstat(full(path).c_str(), &st) != 0) return;
   note("remove " + path);
   std::vector<std::string> gone;
@@ -226,8 +229,10 @@ void HomeSim::local_step() {
   switch (random_.below(10)) {
     case 0:
     case 1:
-    case 2: return write(random_path());
-    case 3: return append(random_existing());
+    case 2:
+      return write(random_path());
+    case 3:
+      return append(random_existing());
     case 4: {
       const std::string path = random_path();
       std::error_code failed;
@@ -237,10 +242,13 @@ void HomeSim::local_step() {
       }
       return;
     }
-    case 5: return remove(random_.below(3) == 0 ? random_existing() : random_path());
+    case 5:
+      return remove(random_.below(3) == 0 ? random_existing() : random_path());
     case 6:
-    case 7: return rename(random_existing(), random_path());
-    case 8: return touch(random_existing());
+    case 7:
+      return rename(random_existing(), random_path());
+    case 8:
+      return touch(random_existing());
     default: {
       const std::string path = random_path();
       const std::string target = fmt::format("target {}", ++counter_);
@@ -371,11 +379,13 @@ std::map<std::string, HomeSim::Thing> HomeSim::look_at_tree() {
   std::map<std::string, Thing> things;
   for (const auto& entry : fs::recursive_directory_iterator(config_.tree)) {
     const std::string path = entry.path().string().substr(config_.tree.size() + 1);
-    struct stat st {};
+    struct stat st{};
     ::lstat(entry.path().c_str(), &st);
     const TimePoint mtime = TimePoint(std::chrono::seconds(st.st_mtim.tv_sec)) +
                             std::chrono::nanoseconds(st.st_mtim.tv_nsec);
-    Thing thing{.kind = 'f', .content = {}, .mode = fmt::format("{:o}", st.st_mode & 07777),
+    Thing thing{.kind = 'f',
+                .content = {},
+                .mode = fmt::format("{:o}", st.st_mode & 07777),
                 .mtime = s3::encode_mtime(mtime)};
     if (S_ISDIR(st.st_mode)) {
       thing.kind = 'd';

@@ -1,7 +1,7 @@
 // HomeSim: one home's engine over the memory store and a real tree, in one thread, on a clock that
-// only the simulator moves; programs, other clients, faults, crashes and restarts drawn from a seed.
-// At the end everything becomes quiet and is checked: tree and store are equal, every content that
-// was left in the tree exists somewhere, every version is one content that somebody wrote.
+// only the simulator moves; programs, other clients, faults, crashes and restarts drawn from a
+// seed. At the end everything becomes quiet and is checked: tree and store are equal, every content
+// that was left in the tree exists somewhere, every version is one content that somebody wrote.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -19,7 +19,9 @@ namespace holdfast::syncd {
 
 class SimClock final : public Clock {
  public:
-  TimePoint now() const override { return TimePoint(std::chrono::nanoseconds(1795320000000000000 + ns_)); }
+  TimePoint now() const override {
+    return TimePoint(std::chrono::nanoseconds(1795320000000000000 + ns_));
+  }
   MonotonicTime monotonic() const override {
     return MonotonicTime(std::chrono::nanoseconds(1'000'000'000 + ns_));
   }

@@ -13,7 +13,8 @@ namespace {
 class ConfigFile : public testing::Test {
  protected:
   Result<Config> load(std::string_view text) {
-    const std::string path = fmt::format("{}/holdfast-config-{}.toml", testing::TempDir(), ::getpid());
+    const std::string path =
+        fmt::format("{}/holdfast-config-{}.toml", testing::TempDir(), ::getpid());
     EXPECT_TRUE(replace_file(path, text));
     auto loaded = load_config(path);
     std::filesystem::remove(path);
@@ -30,8 +31,9 @@ TEST_F(ConfigFile, EveryKeyHasADefault) {
 }
 
 TEST_F(ConfigFile, TakesTablesAndDottedKeys) {
-  const auto config = load("domain = \"data.example\"\n[s3]\nlisten = \"0.0.0.0:9000\"\n"
-                           "[homes]\nretention_days = 30\n[tools]\nenabled = false\n");
+  const auto config = load(
+      "domain = \"data.example\"\n[s3]\nlisten = \"0.0.0.0:9000\"\n"
+      "[homes]\nretention_days = 30\n[tools]\nenabled = false\n");
   ASSERT_TRUE(config) << config.error().context;
   EXPECT_EQ(config->domain, "data.example");
   EXPECT_EQ(config->s3_listen, "0.0.0.0:9000");

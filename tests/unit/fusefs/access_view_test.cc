@@ -24,8 +24,8 @@ TEST(AccessView, CoversOnComponentBoundariesOnly) {
 }
 
 TEST(AccessView, ShowsTheWayToAGrantAndNothingBeside) {
-  const AccessView view({entry("b", "x/y/z/", AccessLevel::read), entry("b", "x/q", AccessLevel::write),
-                         entry("c", "", AccessLevel::read)});
+  const AccessView view({entry("b", "x/y/z/", AccessLevel::read),
+                         entry("b", "x/q", AccessLevel::write), entry("c", "", AccessLevel::read)});
   EXPECT_THAT(view.names_below({}, now), ElementsAre("b", "c"));
   EXPECT_THAT(view.names_below({"b", ""}, now), ElementsAre("x"));
   EXPECT_THAT(view.names_below({"b", "x"}, now), ElementsAre("q", "y"));

@@ -14,7 +14,8 @@ namespace {
 class InodeTableTest : public ::testing::Test {
  protected:
   InodeTableTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "holdfast-table-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "holdfast-table-XXXXXX").string();
     tree = ::mkdtemp(pattern.data());
     std::filesystem::create_directories(tree + "/a/b");
     std::ofstream(tree + "/a/b/f") << "x";
@@ -65,7 +66,7 @@ TEST_F(InodeTableTest, ReopensByHandleWhatItsBudgetClosed) {
   for (const auto& inode : all) {
     const auto fd = table->pin(inode);
     ASSERT_TRUE(fd);
-    struct stat status {};
+    struct stat status{};
     EXPECT_EQ(::fstat((*fd)->get(), &status), 0);
     EXPECT_EQ(status.st_size, 1);
   }

@@ -41,7 +41,7 @@ TEST(Engine, ShowsARemoteFileAsAStubAndFillsItOnDemand) {
   HomeWorld world;
   world.put("data/x.csv", "a,b\n1,2\n", {{"mtime", "1700000000.5"}, {"mode", "33152"}});
   ASSERT_TRUE(world.start());
-  struct stat st {};
+  struct stat st{};
   ASSERT_EQ(::lstat(world.full("data/x.csv").c_str(), &st), 0);
   EXPECT_EQ(st.st_size, 8);
   EXPECT_EQ(st.st_mode, 0100600u);
@@ -207,11 +207,13 @@ TEST(Engine, LetsAnEditFollowAMove) {
 TEST(Engine, GivesEveryNameItsOwnObject) {
   HomeWorld world;
   ASSERT_TRUE(world.start());
-  for (const std::string name : {"a#b", "q?x=1", "pct%41", "\xff\xfe", "sp ace", "\xf0\x9f\x98\x80"}) {
+  for (const std::string name :
+       {"a#b", "q?x=1", "pct%41", "\xff\xfe", "sp ace", "\xf0\x9f\x98\x80"}) {
     world.write(name, "of " + name);
   }
   ASSERT_TRUE(world.settle());
-  for (const std::string name : {"a#b", "q?x=1", "pct%41", "\xff\xfe", "sp ace", "\xf0\x9f\x98\x80"}) {
+  for (const std::string name :
+       {"a#b", "q?x=1", "pct%41", "\xff\xfe", "sp ace", "\xf0\x9f\x98\x80"}) {
     EXPECT_EQ(world.object(name), "of " + name);
   }
 }

@@ -17,7 +17,8 @@ TEST(HomePaths, NameAConflictCopyBesideItsOriginal) {
 }
 
 TEST(HomePaths, KeepAConflictCopyWithinTheLongestName) {
-  const std::string name = std::string(126, 'x') + "\xc3\xa9\xc3\xa9" + std::string(119, 'y') + ".ipynb";
+  const std::string name =
+      std::string(126, 'x') + "\xc3\xa9\xc3\xa9" + std::string(119, 'y') + ".ipynb";
   const std::string copy = conflict_path(name, "a-rather-long-host-name", noon, 3);
   EXPECT_LE(copy.size(), 255u);
   EXPECT_TRUE(copy.ends_with(".ipynb"));

@@ -53,8 +53,8 @@ HomeWorld::~HomeWorld() {
 }
 
 Result<void> HomeWorld::start() {
-  engine = std::make_unique<HomeEngine>(context->get_executor(), config, *store, clock, random,
-                                        nullptr);
+  engine =
+      std::make_unique<HomeEngine>(context->get_executor(), config, *store, clock, random, nullptr);
   return run(engine->start());
 }
 
@@ -100,7 +100,8 @@ void HomeWorld::write(const std::string& path, const std::string& content) {
 
 void HomeWorld::make_directory(const std::string& path) {
   fs::create_directories(full(path));
-  for (std::string at = path; !at.empty(); at = at.contains('/') ? at.substr(0, at.rfind('/')) : "") {
+  for (std::string at = path; !at.empty();
+       at = at.contains('/') ? at.substr(0, at.rfind('/')) : "") {
     say(at);
   }
 }
@@ -193,10 +194,9 @@ std::size_t HomeWorld::versions(const std::string& path) {
   request.prefix = config.prefix + path;
   auto page = run(memory->list_versions(request));
   if (!page) return 0;
-  return static_cast<std::size_t>(
-      std::count_if(page->versions.begin(), page->versions.end(), [&](const auto& version) {
-        return version.key.value == config.prefix + path;
-      }));
+  return static_cast<std::size_t>(std::count_if(
+      page->versions.begin(), page->versions.end(),
+      [&](const auto& version) { return version.key.value == config.prefix + path; }));
 }
 
 }  // namespace holdfast::syncd

@@ -39,11 +39,13 @@ class HomeWorld {
   void write(const std::string& path, const std::string& content);
   void make_directory(const std::string& path);
   void rename(const std::string& from, const std::string& to);
-  void remove(const std::string& path);  // recursively
+  void remove(const std::string& path);       // recursively
   std::string read(const std::string& path);  // fills a stub first
   bool exists(const std::string& path) const;
   std::vector<std::string> names(const std::string& path = "") const;
-  void say(const std::string& path) { if (engine) engine->changed(path); }
+  void say(const std::string& path) {
+    if (engine) engine->changed(path);
+  }
 
   // --- The store, as another client changes it.
   void put(const std::string& path, const std::string& content,

@@ -64,7 +64,8 @@ TEST(Planner, LetsADirectoryKeepTheName) {
 }
 
 TEST(Planner, WaitsWhereAnythingIsUnknown) {
-  EXPECT_EQ(plan({.local = {.known = false}, .base = file("a"),
+  EXPECT_EQ(plan({.local = {.known = false},
+                  .base = file("a"),
                   .remote = {.known = true, .node = file("a")}}),
             Action::wait);
   EXPECT_EQ(plan({.local = {.known = true}, .base = file("a"), .remote = {.known = false}}),

@@ -29,9 +29,8 @@ TEST(Sidecar, SeesWhatProgramsDoWithoutAMount) {
   world.write("x/y/z/deep", "down");
   EXPECT_TRUE(world.wait_for([&] { return world.object("x/y/z/deep") == "down"; }));
   fs::rename(world.full("x"), world.full("w"));
-  EXPECT_TRUE(world.wait_for([&] {
-    return world.object("w/y/z/deep") == "down" && !world.info("x/y/z/deep");
-  }));
+  EXPECT_TRUE(world.wait_for(
+      [&] { return world.object("w/y/z/deep") == "down" && !world.info("x/y/z/deep"); }));
   world.write("w/y/z/deep", "after the move");
   EXPECT_TRUE(world.wait_for([&] { return world.object("w/y/z/deep") == "after the move"; }));
   fs::remove_all(world.full("w"));

@@ -4,6 +4,7 @@ import { useState } from "react";
 
 import { get, post, type DeletedItem, type Place, type RestoreReport } from "../api";
 import { bytes, when } from "../format";
+import { Icon } from "../Icon";
 import { complain, tell } from "../notify";
 import { useSession } from "../session";
 
@@ -66,7 +67,7 @@ export function DeletedPage() {
           {deleted.data?.deleted.map((item) => (
             <Table.Tr key={item.path} data-testid={`deleted-row-${item.name}`}>
               <Table.Td>
-                {item.directory ? "📁 " : "📄 "}
+                <Icon name={item.directory ? "folder" : "file"} />
                 {item.name}
                 <Text size="xs" c="dimmed">
                   {item.path}

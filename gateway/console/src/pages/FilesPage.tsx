@@ -17,6 +17,7 @@ import { Link, useParams } from "react-router-dom";
 
 import { type FilePage, get, type Place, post, type StoredObject } from "../api";
 import { bytes, filesPath, when } from "../format";
+import { Icon } from "../Icon";
 import { complain, tell } from "../notify";
 import { HistoryModal } from "./HistoryModal";
 import { UploadPanel } from "./UploadPanel";
@@ -168,7 +169,8 @@ export function FilesPage() {
                 <Table.Tr key={folder.prefix} data-testid={`folder-row-${folder.name}`}>
                   <Table.Td>
                     <Anchor component={Link} to={filesPath(bucket, folder.prefix)}>
-                      📁 {folder.name}
+                      <Icon name="folder" />
+                      {folder.name}
                     </Anchor>
                   </Table.Td>
                   <Table.Td />
@@ -181,7 +183,7 @@ export function FilesPage() {
               .map((object) => (
                 <Table.Tr key={object.key_raw ?? object.key} data-testid={`file-row-${object.name}`}>
                   <Table.Td>
-                    {object.symlink ? "🔗 " : "📄 "}
+                    <Icon name={object.symlink ? "link" : "file"} />
                     {object.name}
                   </Table.Td>
                   <Table.Td>{bytes(object.size)}</Table.Td>
