@@ -18,13 +18,16 @@ std::string trimmed(std::string text) {
   return text;
 }
 
-Result<void> check_format(const std::string& path) {
+enum class Format { ours, none_yet };
+
+// Only looks. A directory that is not ours is not even given a lock file.
+Result<Format> examine(const std::string& path) {
   const std::string file = path + "/FORMAT";
   std::error_code ignored;
   if (std::filesystem::exists(file, ignored)) {
     auto found = read_file(file, 4096);
     if (!found) return std::unexpected(found.error());
-    if (*found == format_line) return {};
+    if (*found == format_line) return Format::ours;
     return fail(ErrorCode::invalid_argument,
                 "{} says \"{}\", this program reads \"{}\"; use the version that wrote it, or "
                 "another --data directory; nothing was changed",
@@ -38,7 +41,7 @@ Result<void> check_format(const std::string& path) {
                 "an empty directory with --data; nothing was changed",
                 path, entry.path().filename().string());
   }
-  return replace_file(file, format_line, 0644);
+  return Format::none_yet;
 }
 
 }  // namespace
@@ -47,6 +50,7 @@ Result<DataDirectory> DataDirectory::open(const std::string& path) {
   if (auto made = make_directories(path, 0711); !made) {
     return fail_within("data directory", made.error());
   }
+  if (auto looked = examine(path); !looked) return std::unexpected(looked.error());
   auto lock = open_file(path + "/lock", O_RDWR | O_CREAT, 0600);
   if (!lock) return fail_within("data directory", lock.error());
   if (::flock(lock->get(), LOCK_EX | LOCK_NB) != 0) {
@@ -57,7 +61,13 @@ Result<DataDirectory> DataDirectory::open(const std::string& path) {
                 "directory with --data",
                 path, holder ? trimmed(*holder) : "unknown");
   }
-  if (auto checked = check_format(path); !checked) return std::unexpected(checked.error());
+  // Again, now that nobody else can be making it.
+  auto format = examine(path);
+  if (!format) return std::unexpected(format.error());
+  if (*format == Format::none_yet) {
+    auto written = replace_file(path + "/FORMAT", format_line, 0644);
+    if (!written) return std::unexpected(written.error());
+  }
   const std::string pid = std::to_string(::getpid()) + "\n";
   if (::ftruncate(lock->get(), 0) != 0) return fail_errno(errno, "write " + path + "/lock");
   if (auto written = write_all_at(lock->get(), std::as_bytes(std::span(pid)), 0); !written) {
