@@ -56,6 +56,15 @@ void HomeFs::attach(std::shared_ptr<Channel> channel) {
 
 void HomeFs::detach() {
   invalidator_->stop();
+  // Files that were open when the mount was taken away get no RELEASE any more.
+  {
+    const std::lock_guard lock(writers_mutex_);
+    for (FileHandle* handle : writers_) {
+      events_.closed_for_write(handle->announced);
+      events_.changed(handle->announced);
+    }
+    writers_.clear();
+  }
   table_->forget_all();
 }
 

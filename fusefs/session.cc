@@ -253,6 +253,7 @@ Result<std::unique_ptr<Session>> Session::mount(SessionOptions options,
   fuse_args args = FUSE_ARGS_INIT(1, arguments);
   core->session =
       fuse_session_new(&args, &session_operations(), session_operations_size(), core.get());
+  fuse_opt_free_args(&args);  // what the parsing of options allocated
   if (core->session == nullptr) return fail(ErrorCode::internal, "libfuse made no session");
   const fuse_custom_io io{.writev = Kernel::write,
                           .read = Kernel::read,
