@@ -195,11 +195,30 @@ std::optional<TimePoint> from_rfc3339(std::string_view text) {
 }
 
 std::string to_http_date(TimePoint time) {
+  // By hand: every answer of a GET carries one, and formatting costs as much as a signature.
   const Civil c = to_civil(time);
-  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
-                     day_names[static_cast<std::size_t>(c.weekday)], c.day,
-                     month_names[static_cast<std::size_t>(c.month - 1)], c.year, c.hour, c.minute,
-                     c.second);
+  std::string out;
+  out.reserve(32);
+  const auto two = [&out](int number) {
+    out += static_cast<char>('0' + number / 10 % 10);
+    out += static_cast<char>('0' + number % 10);
+  };
+  out += day_names[static_cast<std::size_t>(c.weekday)];
+  out += ", ";
+  two(c.day);
+  out += ' ';
+  out += month_names[static_cast<std::size_t>(c.month - 1)];
+  out += ' ';
+  two(c.year / 100);
+  two(c.year);
+  out += ' ';
+  two(c.hour);
+  out += ':';
+  two(c.minute);
+  out += ':';
+  two(c.second);
+  out += " GMT";
+  return out;
 }
 
 std::optional<TimePoint> from_http_date(std::string_view text) {

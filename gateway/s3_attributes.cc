@@ -204,16 +204,18 @@ s3::ApiResult<store::WriteConditions> write_conditions(const S3Call& call) {
 
 s3::ApiResult<store::ReadConditions> read_conditions(const S3Call& call, std::string_view prefix) {
   store::ReadConditions conditions;
-  const auto name = [&](std::string_view rest) { return std::string(prefix).append(rest); };
-  for (auto& tag : s3::parse_etags(call.header(name("if-match")))) {
+  const auto value = [&](std::string_view rest) {
+    return prefix.empty() ? call.header(rest) : call.header(std::string(prefix).append(rest));
+  };
+  for (auto& tag : s3::parse_etags(value("if-match"))) {
     conditions.if_match.emplace_back(std::move(tag));
   }
-  for (auto& tag : s3::parse_etags(call.header(name("if-none-match")))) {
+  for (auto& tag : s3::parse_etags(value("if-none-match"))) {
     conditions.if_none_match.emplace_back(std::move(tag));
   }
   // RFC 9110 sections 13.1.3 and 13.1.4: a date that does not parse is ignored.
-  conditions.if_modified_since = from_http_date(call.header(name("if-modified-since")));
-  conditions.if_unmodified_since = from_http_date(call.header(name("if-unmodified-since")));
+  conditions.if_modified_since = from_http_date(value("if-modified-since"));
+  conditions.if_unmodified_since = from_http_date(value("if-unmodified-since"));
   return conditions;
 }
 

@@ -8,7 +8,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t first_capacity = 4u << 10;
+constexpr std::size_t first_capacity = InputBuffer::usual_bytes;
 constexpr std::size_t refill_bytes = 64u << 10;
 // Below this the buffer is filled instead, so that small chunks do not cost a system call each.
 constexpr std::size_t direct_bytes = 16u << 10;

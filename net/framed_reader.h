@@ -17,6 +17,8 @@ namespace holdfast::net {
 
 class InputBuffer {
  public:
+  static constexpr std::size_t usual_bytes = 8u << 10;  // what an idle connection may keep
+
   std::string_view view() const { return {data_.get() + begin_, end_ - begin_}; }
   bool empty() const { return begin_ == end_; }
   std::size_t size() const { return end_ - begin_; }

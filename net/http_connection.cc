@@ -113,7 +113,7 @@ asio::awaitable<std::optional<std::size_t>> Connection::read_head() {
       limit = std::max(milliseconds(1), options.head_timeout - spent);
     }
     transport_->set_timeout(limit);
-    auto got = co_await transport_->read(buffer_.prepare(max_head_bytes));
+    auto got = co_await transport_->read(buffer_.prepare(InputBuffer::usual_bytes));
     const bool was_idle = std::exchange(idle_, false);
     if (!got && transport_->timed_out() && !was_idle)
       co_await refuse(408, "the head took too long");

@@ -14,6 +14,7 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
 }
 
 void Headers::add(std::string_view name, std::string_view value) {
+  if (items_.capacity() == 0) items_.reserve(12);
   items_.push_back(Header{std::string(name), std::string(value)});
 }
 

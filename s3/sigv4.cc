@@ -40,6 +40,7 @@ void append_canonical_header(std::string& out, std::span<const HeaderView> heade
 }
 
 void append_canonical_query(std::string& out, const QueryParameters& query) {
+  if (query.empty()) return;
   std::vector<std::pair<std::string, std::string>> encoded;
   encoded.reserve(query.size());
   for (const auto& [name, value] : query) encoded.emplace_back(uri_encode(name), uri_encode(value));
@@ -56,6 +57,7 @@ void append_canonical_query(std::string& out, const QueryParameters& query) {
 
 std::string join(std::span<const std::string> names) {
   std::string out;
+  out.reserve(names.size() * 20);
   for (const std::string& name : names) {
     if (!out.empty()) out += ';';
     out += name;
@@ -93,7 +95,10 @@ std::optional<PayloadMode> payload_mode(std::string_view content_sha256) {
 }
 
 std::string Scope::text() const {
-  return fmt::format("{}/{}/{}/aws4_request", date, region, service);
+  std::string out;
+  out.reserve(date.size() + region.size() + service.size() + 15);
+  out.append(date).append(1, '/').append(region).append(1, '/').append(service);
+  return out.append("/aws4_request");
 }
 
 SigningKey derive_signing_key(std::string_view secret, const Scope& scope) {
@@ -124,12 +129,16 @@ std::string canonical_request(const SigningRequest& request, const QueryParamete
                               std::span<const std::string> signed_headers,
                               std::string_view payload_hash) {
   std::string out;
-  out.reserve(512);
+  out.reserve(1024);
   out += request.method;
   out += '\n';
-  const auto path = percent_decode(request.path);
   if (request.path.empty()) out += '/';
-  append_uri_encoded(out, path ? std::string_view(*path) : request.path, Slash::keep);
+  if (request.path.contains('%')) {
+    const auto path = percent_decode(request.path);
+    append_uri_encoded(out, path ? std::string_view(*path) : request.path, Slash::keep);
+  } else {
+    append_uri_encoded(out, request.path, Slash::keep);
+  }
   out += '\n';
   append_canonical_query(out, query);
   out += '\n';
@@ -145,7 +154,10 @@ std::string canonical_request(const SigningRequest& request, const QueryParamete
 
 std::string string_to_sign(std::string_view amz_date, std::string_view scope,
                            std::string_view canonical) {
-  return fmt::format("AWS4-HMAC-SHA256\n{}\n{}\n{}", amz_date, scope, sha256_hex(canonical));
+  std::string out;
+  out.reserve(160);
+  out.append("AWS4-HMAC-SHA256\n").append(amz_date).append(1, '\n').append(scope);
+  return out.append(1, '\n').append(sha256_hex(canonical));
 }
 
 std::string sign_hex(const SigningKey& key, std::string_view text) {

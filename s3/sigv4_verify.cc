@@ -33,6 +33,7 @@ std::size_t count_query(const QueryParameters& query, std::string_view name) {
 }
 
 bool has_v4_query(const QueryParameters& query) {
+  if (query.empty()) return false;
   return count_query(query, "X-Amz-Algorithm") + count_query(query, "X-Amz-Credential") +
              count_query(query, "X-Amz-Signature") + count_query(query, "X-Amz-SignedHeaders") +
              count_query(query, "X-Amz-Expires") >
@@ -58,6 +59,7 @@ bool is_hex_signature(std::string_view text) {
 // Lower case, strictly ascending, no odd characters: one way to write one set of headers.
 std::optional<std::vector<std::string>> parse_signed_headers(std::string_view text) {
   std::vector<std::string> names;
+  names.reserve(8);
   while (true) {
     const auto end = std::min(text.find(';'), text.size());
     std::string name(text.substr(0, end));
@@ -279,7 +281,9 @@ ApiResult<void> check_time(const ParsedAuthorization& parsed, const VerifyOption
 ApiResult<void> check_signed_headers(const ParsedAuthorization& parsed,
                                      const SigningRequest& request) {
   const auto is_signed = [&](std::string_view name) {
-    return std::ranges::binary_search(parsed.signed_headers, ascii_lower(name));
+    return std::ranges::any_of(parsed.signed_headers, [name](const std::string& signed_name) {
+      return equal_ascii_case(signed_name, name);
+    });
   };
   if (!is_signed("host")) return refuse(ApiError::headers_not_signed, "host must be signed");
   for (const HeaderView& header : request.headers) {
@@ -316,7 +320,8 @@ ApiResult<ParsedAuthorization> parse_authorization(const SigningRequest& request
                                                    std::string_view body_hash) {
   ParsedAuthorization out;
   auto query = parse_query(request.query);
-  if (!query || !percent_decode(request.path)) return refuse(ApiError::invalid_uri);
+  const bool good_path = !request.path.contains('%') || percent_decode(request.path);
+  if (!query || !good_path) return refuse(ApiError::invalid_uri);
   out.query = std::move(*query);
   const Found authorization = find_header(request, "authorization");
   const bool in_query = has_v4_query(out.query), old_query = has_v2_query(out.query);

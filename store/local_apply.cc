@@ -33,6 +33,7 @@ class Applier {
   }
 
   Result<void> operator()(const PutVersionOp& op) {
+    effects_.touched_keys.push_back(op.key);
     index::VersionRow row{op.bucket, op.key,  place_.sequence, op.version, op.delete_marker,
                           op.etag,   op.size, op.time,         op.meta};
     // New references first: the new version may share blobs with what it replaces.
@@ -49,6 +50,7 @@ class Applier {
   }
 
   Result<void> operator()(const RemoveVersionOp& op) {
+    effects_.touched_keys.push_back(op.key);
     auto found = catalogue_.find_version(op.bucket, op.key, op.target);
     if (!found) return std::unexpected(found.error());
     if (!*found) return fail(ErrorCode::corrupted, "the log removes a version that is not there");
@@ -62,6 +64,7 @@ class Applier {
   }
 
   Result<void> operator()(const UpdateMetaOp& op) {
+    effects_.touched_keys.push_back(op.key);
     return catalogue_.set_version_meta(op.bucket, op.key, op.target, op.meta);
   }
 

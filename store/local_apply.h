@@ -28,6 +28,7 @@ struct ApplyEffects {
   std::set<std::uint64_t> changed_buckets;           // the feed has news
   std::vector<std::string> dead_blobs;               // nothing refers to them any more
   std::vector<std::string> damaged_blobs;
+  std::vector<std::string> touched_keys;  // whose versions, or what they say, are others now
 };
 
 Result<void> apply_op(index::Catalogue& catalogue, const LogOp& op, const RecordPlace& place,

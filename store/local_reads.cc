@@ -11,29 +11,63 @@
 namespace holdfast::store {
 namespace {
 
-struct Located {
-  GetResult result;  // without a body
-  std::vector<Extent> extents;
-};
+// Bodies up to this size are kept with what is known of their object.
+constexpr std::uint64_t hot_body_bytes = 16u << 10;
 
-Result<Located> locate(CatalogueReaders& readers, const GetRequest& request) {
+using Found = std::shared_ptr<const HotObject>;
+
+Result<Found> look_up(CatalogueReaders& readers, const GetRequest& request) {
   auto snapshot = readers.snapshot();
   if (!snapshot) return std::unexpected(snapshot.error());
   auto bucket = find_bucket(**snapshot, request.bucket);
   if (!bucket) return std::unexpected(bucket.error());
   auto object = find_object(**snapshot, bucket->id, request.key, request.version);
   if (!object) return std::unexpected(object.error());
-  auto held = check_read(request.conditions, object->info);
-  if (!held) return std::unexpected(held.error());
-  auto window = resolve_window(request.range, request.part_number, object->info);
-  if (!window) return std::unexpected(window.error());
   auto extents = decode_extents(object->row.extents);
   if (!extents) return std::unexpected(extents.error());
-  Located located;
-  located.result = {std::move(object->info), window->first, window->length, window->partial,
-                    std::string()};
-  located.extents = slice_extents(*extents, window->first, window->length);
-  return located;
+  return std::make_shared<const HotObject>(
+      HotObject{request.bucket, std::move(object->info), std::move(*extents), std::nullopt});
+}
+
+// The answer without its body.
+Result<GetResult> judge_read(const GetRequest& request, const HotObject& object) {
+  auto held = check_read(request.conditions, object.info);
+  if (!held) return std::unexpected(held.error());
+  auto window = resolve_window(request.range, request.part_number, object.info);
+  if (!window) return std::unexpected(window.error());
+  return GetResult{object.info, window->first, window->length, window->partial, std::string()};
+}
+
+// A read of the latest version may be remembered, and answered from what was.
+struct Lookup {
+  Found found;
+  std::optional<HotObjects::Ticket> ticket;  // to remember it
+};
+
+Result<Lookup> find_for(CatalogueReaders& readers, HotObjects& hot, const GetRequest& request) {
+  if (request.version) {
+    auto found = look_up(readers, request);
+    if (!found) return std::unexpected(found.error());
+    return Lookup{std::move(*found), std::nullopt};
+  }
+  if (auto known = hot.find(request.bucket, request.key.value)) {
+    return Lookup{std::move(known), std::nullopt};
+  }
+  const auto ticket = hot.ticket(request.key.value);
+  auto found = look_up(readers, request);
+  if (!found) return std::unexpected(found.error());
+  return Lookup{std::move(*found), ticket};
+}
+
+void remember(HotObjects& hot, const Lookup& lookup, const GetResult& result) {
+  if (!lookup.ticket) return;
+  const auto* body = std::get_if<std::string>(&result.body);
+  if (body == nullptr || result.partial || result.length > hot_body_bytes) {
+    return hot.keep(*lookup.ticket, lookup.found);
+  }
+  auto whole = std::make_shared<HotObject>(*lookup.found);
+  whole->body = *body;
+  hot.keep(*lookup.ticket, std::move(whole));
 }
 
 template <class Row>
@@ -54,17 +88,27 @@ Async<GetResult> LocalStore::get(GetRequest request) {
   // A file can go between the look into the index and its opening, when the version was replaced
   // just then: looking again finds what replaced it.
   for (int attempt = 1;; ++attempt) {
-    auto located = locate(state_->readers, request);
-    if (!located) co_return std::unexpected(located.error());
-    for (const auto& extent : located->extents) {
+    auto lookup = find_for(state_->readers, state_->hot, request);
+    if (!lookup) co_return std::unexpected(lookup.error());
+    const HotObject& object = *lookup->found;
+    auto result = judge_read(request, object);
+    if (!result) co_return result;
+    if (object.body) {
+      result->body = object.body->substr(result->first, result->length);
+      co_return result;
+    }
+    auto extents = slice_extents(object.extents, result->first, result->length);
+    for (const auto& extent : extents) {
       if (!state_->is_damaged(extent.piece.blob)) continue;
       co_return fail(ErrorCode::corrupted, "a scrub found blob {} damaged", extent.piece.blob);
     }
-    auto body = co_await open_local_body(state_->sink(), std::move(located->extents));
+    auto body = co_await open_local_body(state_->sink(), std::move(extents));
     if (body) {
-      located->result.body = std::move(*body);
-      co_return std::move(located->result);
+      result->body = std::move(*body);
+      remember(state_->hot, *lookup, *result);
+      co_return result;
     }
+    state_->hot.forget(request.key.value);
     if (body.error().code != ErrorCode::not_found) co_return std::unexpected(body.error());
     if (attempt == 3) {
       co_return fail(ErrorCode::corrupted, "a stored body is missing: {}", body.error().context);
@@ -73,9 +117,11 @@ Async<GetResult> LocalStore::get(GetRequest request) {
 }
 
 Async<GetResult> LocalStore::head(GetRequest request) {
-  auto located = locate(state_->readers, request);
-  if (!located) co_return std::unexpected(located.error());
-  co_return std::move(located->result);
+  auto lookup = find_for(state_->readers, state_->hot, request);
+  if (!lookup) co_return std::unexpected(lookup.error());
+  auto result = judge_read(request, *lookup->found);
+  if (result && lookup->ticket) state_->hot.keep(*lookup->ticket, lookup->found);
+  co_return result;
 }
 
 Async<ListPage> LocalStore::list(ListRequest request) {

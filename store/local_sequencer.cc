@@ -33,7 +33,8 @@ Result<std::uint64_t> WriteGroup::append(const LogOp& op, std::string_view body)
 }
 
 Sequencer::Sequencer(index::Catalogue catalogue, LogWriter log, index::AppliedState state,
-                     Clock& clock, Random& random, Limits limits, Committed committed)
+                     Clock& clock, Random& random, Limits limits, HotObjects& hot,
+                     Committed committed)
     : catalogue_(std::move(catalogue)),
       log_(std::move(log)),
       state_(state),
@@ -41,6 +42,7 @@ Sequencer::Sequencer(index::Catalogue catalogue, LogWriter log, index::AppliedSt
       clock_(clock),
       random_(random),
       limits_(limits),
+      hot_(hot),
       committed_(std::move(committed)) {
   thread_ = std::thread([this] { run(); });
 }
@@ -138,6 +140,7 @@ Result<void> Sequencer::make_durable(WriteGroup& group) {
   if (applied) applied = catalogue_.set_state(state);
   if (!applied) return applied;
   if (auto written = log_.append(group.bytes_); !written) return written;
+  const HotObjects::ClosedKeys closed(hot_, std::move(group.effects_.touched_keys));
   if (auto committed = catalogue_.commit(); !committed) {
     // The log is durable, the index is not: take the records back, so that a write that is
     // answered as failed has not happened. If that fails the log refuses everything from now on.

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "store/local_group.h"
+#include "store/local_hot.h"
 
 namespace holdfast::store {
 
@@ -33,9 +34,10 @@ class Sequencer {
   };
   using Committed = std::function<void(const ApplyEffects&)>;
 
-  // `committed` runs on the sequencer's thread after each group.
+  // `committed` runs on the sequencer's thread after each group. The keys of a group are closed in
+  // `hot`, which outlives us, while it commits.
   Sequencer(index::Catalogue catalogue, LogWriter log, index::AppliedState state, Clock& clock,
-            Random& random, Limits limits, Committed committed);
+            Random& random, Limits limits, HotObjects& hot, Committed committed);
   // Finishes what is queued, then marks the index as cleanly closed.
   ~Sequencer();
 
@@ -71,6 +73,7 @@ class Sequencer {
   Clock& clock_;
   Random& random_;
   const Limits limits_;
+  HotObjects& hot_;
   Committed committed_;
 
   std::mutex mutex_;

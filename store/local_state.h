@@ -12,6 +12,7 @@
 #include "base/blocking_pool.h"
 #include "store/local_body.h"
 #include "store/local_files.h"
+#include "store/local_hot.h"
 #include "store/local_readers.h"
 #include "store/local_sequencer.h"
 #include "store/local_store.h"
@@ -26,6 +27,7 @@ struct LocalStore::State {
         random(r),
         files(std::move(blobs), log_directory(options), options.open_files),
         readers(index_path(options)),
+        hot(options.cache_bytes),
         pool(options.blocking_threads) {}
 
   static std::string log_directory(const LocalStoreOptions& o) { return o.directory + "/log"; }
@@ -42,6 +44,7 @@ struct LocalStore::State {
   LocalFiles files;
   CatalogueReaders readers;
   ChangeWaiters waiters;
+  HotObjects hot;
   std::mutex damaged_mutex;
   std::unordered_set<std::string> damaged;
   std::atomic<bool> any_damaged = false;

@@ -87,7 +87,7 @@ Result<std::unique_ptr<LocalStore>> LocalStore::open(LocalStoreOptions options, 
   state->any_damaged = !damaged->empty();
   state->sequencer = std::make_unique<Sequencer>(
       std::move(catalogue), std::move(*log), applied, clock, random, Sequencer::Limits{},
-      [raw = state.get()](const ApplyEffects& effects) { raw->committed(effects); });
+      state->hot, [raw = state.get()](const ApplyEffects& effects) { raw->committed(effects); });
   return std::unique_ptr<LocalStore>(new LocalStore(std::move(state)));
 }
 

@@ -28,6 +28,7 @@ struct LocalStoreOptions {
   std::uint64_t reserve_bytes = 64u << 20;
   std::size_t open_files = 256;
   std::size_t blocking_threads = 4;
+  std::size_t cache_bytes = 32u << 20;  // objects read lately, see store/local_hot.h
 };
 
 // What opening found and did.
