@@ -16,6 +16,8 @@ void append_number(std::string& out, std::uint64_t number) {
   out.append(text.data(), text.size());
 }
 
+constexpr std::string_view strict_transport_field = "Strict-Transport-Security";
+
 }  // namespace
 
 bool is_framing_field(std::string_view name) {
@@ -47,6 +49,7 @@ Result<void> write_answer_head(const ResponseHead& head, const AnswerFrame& fram
   }
   for (const auto& [name, value] : head.headers.items()) {
     if (is_framing_field(name)) continue;
+    if (frame.strict_transport != 0 && equal_ignoring_case(name, strict_transport_field)) continue;
     if (!is_token(name) || !is_field_value(value)) {
       return fail(ErrorCode::internal, "answer: the header {} is unfit to be sent",
                   log_field(name));
@@ -55,6 +58,12 @@ Result<void> write_answer_head(const ResponseHead& head, const AnswerFrame& fram
     out += name;
     out += ": ";
     out += value;
+  }
+  if (frame.strict_transport != 0) {
+    out += "\r\n";
+    out += strict_transport_field;
+    out += ": max-age=";
+    append_number(out, frame.strict_transport);
   }
   if (frame.content_length) {
     out += "\r\nContent-Length: ";

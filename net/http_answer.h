@@ -17,6 +17,7 @@ struct AnswerFrame {
   bool chunked = false;
   bool keep_alive = true;
   unsigned request_minor = 1;
+  std::uint64_t strict_transport = 0;  // seconds; zero: the handler's own, if any
   std::string_view server_name;
   std::string_view date;
 };

@@ -24,7 +24,8 @@ Lane::Lane(asio::any_io_executor executor, std::shared_ptr<ServerShared> shared)
 
 void Lane::start(Transport::Socket socket) {
   boost::system::error_code error;
-  const auto peer = socket.remote_endpoint(error);
+  auto peer = socket.remote_endpoint(error);
+  if (peer.data()->sa_family == AF_UNIX) peer = {asio::ip::address_v4::loopback(), 0};
   // A unix socket has no such option and no need of it.
   boost::system::error_code ignored;
   socket.set_option(asio::ip::tcp::no_delay(true), ignored);
@@ -32,8 +33,9 @@ void Lane::start(Transport::Socket socket) {
     --shared_->connections;
     return;
   }
-  auto transport = shared_->tls ? make_tls_transport(std::move(socket), *shared_->tls)
-                                : make_plain_transport(std::move(socket));
+  const auto& tls = shared_->options.tls;
+  auto transport =
+      tls ? make_tls_transport(std::move(socket), *tls) : make_plain_transport(std::move(socket));
   auto connection = std::make_shared<Connection>(shared_from_this(), std::move(transport), peer);
   tasks_.spawn("http connection", Connection::run(std::move(connection)));
 }
@@ -42,6 +44,16 @@ void Lane::drain() {
   draining_ = true;
   for (auto* connection : connections_) connection->drain();
 }
+
+void Lane::begin_handshake(Connection& connection) {
+  handshaking_.push_back(&connection);
+  if (handshaking_.size() <= shared_->options.max_handshakes) return;
+  // Who does it in earnest is done within milliseconds: the oldest is the likeliest to be idle.
+  handshaking_.front()->cut();
+  handshaking_.pop_front();
+}
+
+void Lane::end_handshake(Connection& connection) { handshaking_.remove(&connection); }
 
 void Lane::cut() {
   draining_ = true;
@@ -62,6 +74,7 @@ Connection::Connection(std::shared_ptr<Lane> lane, std::unique_ptr<Transport> tr
 
 Connection::~Connection() {
   lane_->connections_.erase(this);
+  lane_->end_handshake(*this);
   --lane_->shared().connections;
 }
 
@@ -85,9 +98,23 @@ asio::awaitable<void> Connection::run(std::shared_ptr<Connection> self) {
   if (lane->shared().full.load() && lane->shared().on_room) lane->shared().on_room();
 }
 
+asio::awaitable<bool> Connection::shake_hands() {
+  const auto limit = lane_->shared().options.handshake_timeout;
+  Watchdog watchdog(lane_->executor(), *this);
+  watchdog.arm(limit);  // of the whole; each wait within it has the same limit
+  transport_->set_timeout(limit);
+  lane_->begin_handshake(*this);
+  auto shaken = co_await transport_->handshake();
+  lane_->end_handshake(*this);
+  if (!shaken) {
+    spdlog::debug("net: {} from {}", shaken.error().context, peer_.address().to_string());
+    co_await transport_->linger(milliseconds(0));
+  }
+  co_return shaken.has_value();
+}
+
 asio::awaitable<void> Connection::serve() {
-  transport_->set_timeout(lane_->shared().options.head_timeout);
-  if (auto shaken = co_await transport_->handshake(); !shaken) co_return;
+  if (transport_->secure() && !co_await shake_hands()) co_return;
   while (co_await serve_one()) {
   }
 }

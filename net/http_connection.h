@@ -5,8 +5,8 @@
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ssl/context.hpp>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,7 +25,6 @@ namespace holdfast::net {
 struct ServerShared {
   ServerOptions options;
   Handler handler;
-  std::optional<boost::asio::ssl::context> tls;
   std::atomic<std::size_t> connections{0};
   std::atomic<bool> full{false};  // the acceptor waits for room
   std::function<void()> on_room;  // wakes it; thread-safe
@@ -52,16 +51,20 @@ class Lane : public std::enable_shared_from_this<Lane> {
 
  private:
   friend class Connection;
+  // Of the connections whose handshake goes on; the oldest gives way when there are too many.
+  void begin_handshake(Connection& connection);
+  void end_handshake(Connection& connection);
 
   boost::asio::any_io_executor executor_;
   std::shared_ptr<ServerShared> shared_;
   TaskGroup tasks_;
   std::unordered_set<Connection*> connections_;
+  std::list<Connection*> handshaking_;  // oldest first
   DateCache date_;
   bool draining_ = false;
 };
 
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection final : public std::enable_shared_from_this<Connection>, private Watchdog::Target {
  public:
   Connection(std::shared_ptr<Lane> lane, std::unique_ptr<Transport> transport,
              boost::asio::ip::tcp::endpoint peer);
@@ -76,10 +79,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   friend class ServerExchange;
 
   boost::asio::awaitable<void> serve();
+  boost::asio::awaitable<bool> shake_hands();
   boost::asio::awaitable<bool> serve_one();
   // The size of the next request's head in the buffer; nullopt when the connection is to end.
   boost::asio::awaitable<std::optional<std::size_t>> read_head();
   boost::asio::awaitable<void> refuse(unsigned status, std::string_view reason);
+
+  void expire() final { cut(); }  // the handshake took too long
 
   std::shared_ptr<Lane> lane_;
   std::unique_ptr<Transport> transport_;

@@ -98,36 +98,6 @@ Result<tcp::acceptor> open_listener(asio::io_context& context, const std::string
   return open_acceptor(context, *endpoint, address);
 }
 
-int choose_http(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
-                unsigned in_size, void*) {
-  static const unsigned char ours[] = "\x08http/1.1";
-  auto* chosen = const_cast<unsigned char**>(out);
-  const bool agreed = SSL_select_next_proto(chosen, out_size, ours, sizeof ours - 1, in, in_size) ==
-                      OPENSSL_NPN_NEGOTIATED;
-  return agreed ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
-}
-
-Result<asio::ssl::context> load_tls(const TlsFiles& files) {
-  asio::ssl::context context(asio::ssl::context::tls_server);
-  error_code error;
-  context.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_sslv2 |
-                          asio::ssl::context::no_sslv3 | asio::ssl::context::no_tlsv1 |
-                          asio::ssl::context::no_tlsv1_1 | SSL_OP_NO_RENEGOTIATION,
-                      error);
-  context.use_certificate_chain_file(files.certificate, error);
-  if (error) {
-    return fail(ErrorCode::invalid_argument, "load the TLS certificate {}: {}", files.certificate,
-                error.message());
-  }
-  context.use_private_key_file(files.key, asio::ssl::context::pem, error);
-  if (error) {
-    return fail(ErrorCode::invalid_argument, "load the TLS key {}: {}", files.key, error.message());
-  }
-  SSL_CTX_set_alpn_select_cb(context.native_handle(), choose_http, nullptr);
-  SSL_CTX_set_mode(context.native_handle(), SSL_MODE_RELEASE_BUFFERS);
-  return context;
-}
-
 // The accept loop; lives on the first io_context, owned by its coroutine.
 class Acceptor : public std::enable_shared_from_this<Acceptor> {
  public:
@@ -252,11 +222,6 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(IoPool& pool, ServerOptio
                                                        Handler handler) {
   auto& context = pool.at(0);
   auto shared = std::make_shared<ServerShared>();
-  if (options.tls) {
-    auto tls = load_tls(*options.tls);
-    if (!tls) return std::unexpected(tls.error());
-    shared->tls = *std::move(tls);
-  }
   auto acceptor = open_listener(context, options.address);
   if (!acceptor) return std::unexpected(acceptor.error());
   shared->options = std::move(options);

@@ -24,6 +24,7 @@
 #include "base/error.h"
 #include "net/http_message.h"
 #include "net/io_pool.h"
+#include "net/tls_identity.h"
 
 namespace holdfast::net {
 
@@ -60,20 +61,19 @@ struct Exchange::RawConnection {
 
 using Handler = std::function<boost::asio::awaitable<void>(Exchange&)>;
 
-struct TlsFiles {
-  std::string certificate;  // PEM chain
-  std::string key;          // PEM
-};
-
 struct ServerOptions {
   // HOST:PORT, port 0 picks one; or "unix:PATH": a socket that only its owner and root may use.
   std::string address = "127.0.0.1:0";
-  std::optional<TlsFiles> tls;
+  std::shared_ptr<TlsIdentity> tls;                     // null: plain HTTP
+  std::chrono::milliseconds handshake_timeout{10'000};  // of all of it
+  std::size_t max_handshakes = 512;                     // going on at once, a thread
   std::chrono::milliseconds head_timeout{30'000};
   std::chrono::milliseconds idle_timeout{75'000};
   std::chrono::milliseconds body_timeout{60'000};  // between two bits of progress
   std::size_t max_connections = 10'000;            // more wait in the accept queue
   std::string server_name = "Holdfast";            // Server header; empty: none
+  // Strict-Transport-Security (RFC 6797) of this age on each answer over TLS; zero: none.
+  std::chrono::seconds strict_transport{0};
 };
 
 class HttpServer {

@@ -84,6 +84,8 @@ Result<bool> ServerExchange::begin_answer(const ResponseHead& head,
   keep_ = request_.keep_alive && !connection_.lane_->draining() && body_.can_be_drained() &&
           !list_has(head.headers.get("Connection"), "close") && (!unknown || frame.chunked);
   frame.keep_alive = keep_;
+  if (secure_)
+    frame.strict_transport = static_cast<std::uint64_t>(shared.options.strict_transport.count());
   frame.server_name = shared.options.server_name;
   frame.date = connection_.lane_->date().now();
   if (auto written = write_answer_head(head, frame, connection_.head_out_); !written) {

@@ -8,10 +8,7 @@
 #include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/ssl/error.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 #include <cerrno>
 #include <cstring>
 
@@ -25,7 +22,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t sendfile_step = 1u << 20;
 // Below this a copy into one packet with the head is cheaper than a second system call.
 constexpr std::uint64_t copy_limit = 16u << 10;
-constexpr std::size_t tls_step = 128u << 10;
 constexpr std::size_t max_parts = 8;
 
 Result<void> read_extents(std::span<const FileExtent> extents, std::string& out) {
@@ -168,93 +164,6 @@ class PlainTransport final : public Transport {
   Socket socket_;
 };
 
-class TlsTransport final : public Transport {
- public:
-  TlsTransport(Socket socket, asio::ssl::context& context)
-      : Transport(socket.get_executor(), true), stream_(std::move(socket), context) {}
-
-  asio::awaitable<Result<void>> handshake() override {
-    begin_wait();
-    error_code error;
-    co_await stream_.async_handshake(asio::ssl::stream_base::server,
-                                     asio::redirect_error(asio::use_awaitable, error));
-    co_return end_wait(error, "TLS handshake");
-  }
-
-  asio::awaitable<Result<std::size_t>> read(std::span<std::byte> out) override {
-    if (auto ok = usable(); !ok) co_return std::unexpected(ok.error());
-    begin_wait();
-    error_code error;
-    const std::size_t got = co_await stream_.async_read_some(
-        asio::buffer(out.data(), out.size()), asio::redirect_error(asio::use_awaitable, error));
-    if (auto ok = end_wait(error, "read from the peer"); !ok) {
-      // A cut without close_notify is told apart by the message's own framing.
-      if (error == asio::error::eof || error == asio::ssl::error::stream_truncated) co_return 0;
-      co_return std::unexpected(ok.error());
-    }
-    co_return got;
-  }
-
-  asio::awaitable<Result<void>> write_parts(std::span<const std::string_view> parts) override {
-    // Small parts go into one record; a large part is not copied for that.
-    std::string joined;
-    for (const auto& part : parts) {
-      if (part.size() <= copy_limit) {
-        joined += part;
-        continue;
-      }
-      if (auto sent = co_await send(joined); !sent) co_return sent;
-      joined.clear();
-      if (auto sent = co_await send(part); !sent) co_return sent;
-    }
-    co_return co_await send(joined);
-  }
-
-  asio::awaitable<Result<void>> write_extents(std::string_view head,
-                                              std::span<const FileExtent> extents) override {
-    std::string chunk(head);
-    for (const auto& extent : extents) {
-      for (std::uint64_t done = 0; done < extent.length;) {
-        const auto step = std::min<std::uint64_t>(extent.length - done, tls_step);
-        const FileExtent piece{extent.file, extent.offset + done, step};
-        if (auto read = read_extents(std::span(&piece, 1), chunk); !read) co_return read;
-        done += step;
-        if (chunk.size() < tls_step) continue;
-        if (auto sent = co_await send(chunk); !sent) co_return sent;
-        chunk.clear();
-      }
-    }
-    co_return co_await send(chunk);
-  }
-
- protected:
-  Socket& socket_of() override { return stream_.next_layer(); }
-  asio::awaitable<void> send_end() override {
-    // Waits for the peer's close_notify, too; the caller's time-out bounds it.
-    begin_wait();
-    error_code error;
-    co_await stream_.async_shutdown(asio::redirect_error(asio::use_awaitable, error));
-    (void)end_wait(error, "TLS shutdown");
-    stream_.next_layer().shutdown(Socket::shutdown_send, error);
-  }
-
- private:
-  asio::awaitable<Result<void>> send(std::string_view data) {
-    while (!data.empty()) {
-      if (auto ok = usable(); !ok) co_return ok;
-      begin_wait();
-      error_code error;
-      const std::size_t sent = co_await stream_.async_write_some(
-          asio::buffer(data.data(), data.size()), asio::redirect_error(asio::use_awaitable, error));
-      if (auto ok = end_wait(error, "write to the peer"); !ok) co_return ok;
-      data.remove_prefix(sent);
-    }
-    co_return Result<void>();
-  }
-
-  asio::ssl::stream<Socket> stream_;
-};
-
 // A connection with bytes that were read before it changed hands.
 class RawConnection final : public Exchange::RawConnection {
  public:
@@ -380,10 +289,14 @@ asio::awaitable<void> Transport::linger(std::chrono::milliseconds limit) {
   std::array<std::byte, 4096> sink;
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
-    if (left.count() <= 0 || secure_) break;
+    if (left.count() <= 0) break;
     set_timeout(left);
-    auto got = co_await read(sink);
-    if (!got || *got == 0) break;
+    // What comes is thrown away as it is, encrypted or not.
+    begin_wait();
+    error_code error;
+    co_await socket_of().async_read_some(asio::buffer(sink),
+                                         asio::redirect_error(asio::use_awaitable, error));
+    if (!end_wait(error, "wait for the peer's end")) break;
   }
   close();
 }
@@ -392,11 +305,6 @@ std::unique_ptr<Transport> make_plain_transport(Transport::Socket socket) {
   error_code ignored;
   socket.non_blocking(true, ignored);
   return std::make_unique<PlainTransport>(std::move(socket));
-}
-
-std::unique_ptr<Transport> make_tls_transport(Transport::Socket socket,
-                                              asio::ssl::context& context) {
-  return std::make_unique<TlsTransport>(std::move(socket), context);
 }
 
 std::unique_ptr<Exchange::RawConnection> make_raw_connection(

@@ -5,7 +5,6 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "base/body.h"
 #include "base/error.h"
 #include "net/http_server.h"
+#include "net/tls_identity.h"
 
 namespace holdfast::net {
 
@@ -89,8 +89,9 @@ class Transport : public Exchange::RawConnection, private Watchdog::Target {
 };
 
 std::unique_ptr<Transport> make_plain_transport(Transport::Socket socket);
+// With the identity of this moment, whatever it is replaced by later.
 std::unique_ptr<Transport> make_tls_transport(Transport::Socket socket,
-                                              boost::asio::ssl::context& context);
+                                              const TlsIdentity& identity);
 
 // The connection as its new owner sees it: bytes already read come first.
 std::unique_ptr<Exchange::RawConnection> make_raw_connection(

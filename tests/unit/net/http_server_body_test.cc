@@ -1,14 +1,9 @@
 // Bodies of requests and answers: framing, sendfile, HEAD, draining, TLS.
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
-
-#include <filesystem>
 
 #include "net/http_client.h"
 #include "net/http_server.h"
 #include "tests/unit/net/net_fixture.h"
+#include "tests/unit/net/tls_fixture.h"
 
 namespace holdfast::net {
 namespace {
@@ -178,43 +173,10 @@ TEST_F(ServerTest, AClientThatLeavesInTheMiddleOfABodyIsIncomplete) {
   EXPECT_TRUE(seen.wait());
 }
 
-// A self-signed certificate for 127.0.0.1, valid for an hour.
-TlsFiles make_certificate(const std::string& folder) {
-  TlsFiles files{folder + "/cert.pem", folder + "/key.pem"};
-  EVP_PKEY* key = EVP_EC_gen("P-256");
-  X509* cert = X509_new();
-  X509_set_version(cert, 2);
-  ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
-  X509_gmtime_adj(X509_getm_notBefore(cert), -60);
-  X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-  X509_set_pubkey(cert, key);
-  X509_NAME* name = X509_get_subject_name(cert);
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>("127.0.0.1"), -1, -1, 0);
-  X509_set_issuer_name(cert, name);
-  GENERAL_NAMES* names = GENERAL_NAMES_new();
-  GENERAL_NAME* address = GENERAL_NAME_new();
-  GENERAL_NAME_set0_value(address, GEN_IPADD, a2i_IPADDRESS("127.0.0.1"));
-  sk_GENERAL_NAME_push(names, address);
-  X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0, 0);
-  GENERAL_NAMES_free(names);
-  X509_sign(cert, key, EVP_sha256());
-  FILE* out = std::fopen(files.certificate.c_str(), "w");
-  PEM_write_X509(out, cert);
-  std::fclose(out);
-  out = std::fopen(files.key.c_str(), "w");
-  PEM_write_PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr);
-  std::fclose(out);
-  X509_free(cert);
-  EVP_PKEY_free(key);
-  return files;
-}
-
 TEST_F(ServerTest, SpeaksTlsWithTheSameBodies) {
-  char folder[] = "/tmp/holdfast-net-XXXXXX";
-  ASSERT_NE(::mkdtemp(folder), nullptr);
+  const TestCertificate certificate;
   ServerOptions options;
-  options.tls = make_certificate(folder);
+  options.tls = certificate.identity();
   const auto extents = make_extents();
   serve(
       [&extents](Exchange& exchange) -> asio::awaitable<void> {
@@ -230,7 +192,7 @@ TEST_F(ServerTest, SpeaksTlsWithTheSameBodies) {
       },
       options);
   ClientOptions client_options;
-  client_options.ca_file = options.tls->certificate;
+  client_options.ca_file = certificate.files.certificate;
   run(pool_, [](std::uint16_t p, ClientOptions o, const Extents& x) -> asio::awaitable<void> {
     HttpClient client(co_await asio::this_coro::executor, o);
     ClientRequest request;
@@ -251,7 +213,6 @@ TEST_F(ServerTest, SpeaksTlsWithTheSameBodies) {
     body = co_await read_all(*response->body, 100u << 20);
     EXPECT_TRUE(body && *body == upload);
   }(port(), client_options, extents));
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace
