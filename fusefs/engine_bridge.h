@@ -24,6 +24,9 @@ class EngineBridge final : public HomeEvents, public syncd::TreeObserver {
   }
   void opened_for_write(const std::string& path) override { engine_->opened_for_write(path); }
   void closed_for_write(const std::string& path) override { engine_->closed_for_write(path); }
+  std::unique_lock<std::mutex> hold_content(std::uint64_t inode) override {
+    return engine_->hold_content(inode);
+  }
   void ensure_local(const std::string& path, Done done) override;
   void wait_uploaded(const std::string& path, Done done) override;
 

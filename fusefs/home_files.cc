@@ -41,9 +41,7 @@ void HomeFs::finish_open(Reply reply, const InodePtr& inode, int flags) {
   handle->inode = inode;
   handle->writable = opens_for_write(flags);
   if (handle->writable) announce_writer(*handle, table_->path(*inode));
-  handle->fd = Fd(::open(proc_path((*pinned)->get()).c_str(), (flags & kept_flags) | O_CLOEXEC));
-  if (!handle->fd.valid()) {
-    const int error = errno;
+  if (const int error = open_content(*handle, (*pinned)->get(), flags); error != 0) {
     retract_writer(*handle);
     return void(reply.error(error));
   }
@@ -52,7 +50,6 @@ void HomeFs::finish_open(Reply reply, const InodePtr& inode, int flags) {
     return void(reply.error(ESTALE));
   }
   if ((flags & O_TRUNC) != 0) {
-    ::fremovexattr(handle->fd.get(), stub_attribute);
     if (reply.caller().uid != 0) drop_privilege_bits(handle->fd.get());
     changed(*inode);
   }
@@ -62,6 +59,18 @@ void HomeFs::finish_open(Reply reply, const InodePtr& inode, int flags) {
   } else {
     close_handle(*handle);
   }
+}
+
+// Emptying a stub ends its filling: the engine must not go on where the new content begins.
+int HomeFs::open_content(FileHandle& handle, int pinned, int flags) {
+  std::unique_lock<std::mutex> hold;
+  struct stat status{};
+  const bool empties = (flags & O_TRUNC) != 0;
+  if (empties && ::fstat(pinned, &status) == 0) hold = events_.hold_content(status.st_ino);
+  handle.fd = Fd(::open(proc_path(pinned).c_str(), (flags & kept_flags) | O_CLOEXEC));
+  if (!handle.fd.valid()) return errno;
+  if (empties) ::fremovexattr(handle.fd.get(), stub_attribute);
+  return 0;
 }
 
 void HomeFs::create(Reply reply, NameAt name, std::uint32_t mode, int flags) {
@@ -89,6 +98,10 @@ void HomeFs::create(Reply reply, NameAt name, std::uint32_t mode, int flags) {
   }
   handle->inode = found->inode;
   handle->writable = true;
+  if (was_replaced(*handle)) {
+    retract_writer(*handle);
+    return void(reply.error(ESTALE));
+  }
   const Opened opened = open_data(*handle);
   if (reply.created(entry_of(*found), opened)) {
     handle.release();

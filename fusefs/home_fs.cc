@@ -228,12 +228,16 @@ int HomeFs::apply_change(const InodePtr& inode, const AttributeChange& change,
     if (::fchownat(fd, "", uid, gid, AT_EMPTY_PATH) != 0) return errno;
   }
   if (change.size) {
+    std::unique_lock<std::mutex> hold;
+    struct stat status{};
+    const bool empties = change.values.st_size == 0;
+    if (empties && ::fstat(fd, &status) == 0) hold = events_.hold_content(status.st_ino);
     const int result = file != nullptr && file->writable
                            ? ::ftruncate(file->fd.get(), change.values.st_size)
                            : ::truncate(path.c_str(), change.values.st_size);
     if (result != 0) return errno;
     // In this order: a crash between the two leaves a stub, never zeros that pass for content.
-    if (change.values.st_size == 0) ::removexattr(path.c_str(), stub_attribute);
+    if (empties) ::removexattr(path.c_str(), stub_attribute);
     if (change.drop_privileges) drop_privilege_bits(fd);
   }
   if (change.access_time || change.modify_time) {

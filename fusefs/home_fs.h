@@ -124,6 +124,7 @@ class HomeFs final : public Filesystem, public std::enable_shared_from_this<Home
   void close_handle(FileHandle& handle);
   // A writer is announced before a byte can move, moves with renames, and is taken back once.
   void announce_writer(FileHandle& handle, std::string path);
+  int open_content(FileHandle& handle, int pinned, int flags);  // an errno
   void move_writers(const std::string& from, const std::string& to);
   void retract_writer(FileHandle& handle);
   void wait_uploaded(Reply reply, const Inode& inode);

@@ -30,8 +30,9 @@ class Engine : private EngineState, public std::enable_shared_from_this<Engine> 
   // What the mount and the watcher say.
   void note_local(const HomePath& path);
   void note_rename(const HomePath& from, const HomePath& to);
-  void writer_opened(const HomePath& path);
-  void writer_closed(const HomePath& path);
+  void writer_opened(const HomePath& path) { writers_.opened(path); }                // any thread
+  void writer_closed(const HomePath& path) { writers_.closed(path); }                // any thread
+  ContentGate::Hold hold_content(std::uint64_t inode) { return gate_.hold(inode); }  // any thread
   void want_content(const HomePath& path, Done done);
   void want_upload(const HomePath& path, Done done);
   void note_remote(const HomePath& path, HomeKind kind, const std::string& version,
@@ -109,7 +110,10 @@ class Engine : private EngineState, public std::enable_shared_from_this<Engine> 
   std::optional<TemporaryFile> link_from_group(const Case& at);
   Async<Step> install(Case& at, TemporaryFile file, Displaced displaced);
   Async<void> hydrate(HomePath path);
-  Async<void> receive(Body body, int fd, const BaseRow& row);
+  // With `stub` the file is a stub of that inode, filled in place for as long as it is one.
+  using StubInode = std::optional<std::uint64_t>;
+  Async<void> receive(Body body, int fd, const BaseRow& row, StubInode stub);
+  Result<void> remove_unwritten(const Case& at);
   Result<void> make_parents(const HomePath& path);
   std::optional<HomePath> file_above(const HomePath& path) const;
   void unblock(const HomePath& path);

@@ -152,7 +152,7 @@ Engine::Async<Step> Engine::pull_directory(Case& at, Displaced displaced) {
       ++conflicts_;
       note_local(*kept);
       if (observer_) observer_->entry_changed(*kept);
-    } else if (auto removed = tree_->remove_file(at.path, at.local.stamp); !removed) {
+    } else if (auto removed = remove_unwritten(at); !removed) {
       if (moved_underneath(removed.error())) co_return Step::again;
       co_return std::unexpected(removed.error());
     }
@@ -166,10 +166,20 @@ Engine::Async<Step> Engine::pull_directory(Case& at, Displaced displaced) {
   co_return Step::done;
 }
 
+// conflict: somebody has it open for writing since pull() looked, or has changed it.
+Result<void> Engine::remove_unwritten(const Case& at) {
+  const auto hold = writers_.hold(at.path);
+  if (!hold) return fail(ErrorCode::conflict, "remove {}: it is being written", at.path);
+  return tree_->remove_file(at.path, at.local.stamp);
+}
+
 Engine::Async<Step> Engine::install(Case& at, TemporaryFile file, Displaced displaced) {
   std::optional<Stamp> expected;
   if (at.local.kind != Kind::absent) expected = at.local.stamp;
   if (expected && displaced == Displaced::keep_always) expected->inode = 0;  // nothing is
+  // A writer that came since pull() looked: looking again finds it and waits.
+  const auto hold = writers_.hold(at.path);
+  if (expected && !hold) co_return Step::again;
   auto done = tree_->install(std::move(file), at.path, expected);
   if (!done) {
     if (moved_underneath(done.error())) co_return Step::again;
@@ -257,7 +267,7 @@ Engine::Async<TemporaryFile> Engine::download(Case& at, const Looks& looks) {
   if (!file) co_return std::unexpected(file.error());
   auto got = co_await remote_.read(at.path, node.version, node.etag);
   if (!got) co_return std::unexpected(got.error());
-  auto received = co_await receive(std::move(got->body), file->fd(), row_of(at.path, node, {}));
+  auto received = co_await receive(std::move(got->body), file->fd(), row_of(at.path, node, {}), {});
   if (!received) co_return std::unexpected(received.error());
   std::function<Result<void>()> work = [&] { return tree_->finish_file(*file, looks); };
   auto finished = co_await offload(work);
@@ -266,7 +276,7 @@ Engine::Async<TemporaryFile> Engine::download(Case& at, const Looks& looks) {
 }
 
 // Streams a body into the file and proves that it is what the row says.
-Engine::Async<void> Engine::receive(Body body, int fd, const BaseRow& row) {
+Engine::Async<void> Engine::receive(Body body, int fd, const BaseRow& row, StubInode stub) {
   auto reader = make_reader(std::move(body));
   ContentDigest digest(Md5::skip);
   std::string buffer(std::min<std::uint64_t>(chunk_bytes, row.size + 1), '\0');
@@ -279,7 +289,10 @@ Engine::Async<void> Engine::receive(Body body, int fd, const BaseRow& row) {
     const auto part = std::as_bytes(std::span(buffer)).first(*got);
     std::function<Result<void>()> work = [&]() -> Result<void> {
       digest.update(part);
-      return write_all_at(fd, part, at);
+      if (!stub) return write_all_at(fd, part, at);
+      const auto hold = gate_.hold(*stub);
+      if (HomeTree::is_stub(fd)) return write_all_at(fd, part, at);
+      return fail(ErrorCode::conflict, "fill {}: it was emptied meanwhile", row.path);
     };
     auto done = row.size <= write_inline_bytes ? work() : co_await offload(work);
     if (!done) co_return done;
@@ -328,7 +341,7 @@ Engine::Async<Step> Engine::pull_removal(Case& at, Work& work) {
       work.due = clock_.monotonic() + config_.settle_max;
       co_return Step::later;
     }
-    auto removed = tree_->remove_file(at.path, at.local.stamp);
+    auto removed = remove_unwritten(at);
     if (!removed) {
       if (moved_underneath(removed.error())) co_return Step::again;
       co_return std::unexpected(removed.error());
@@ -394,9 +407,13 @@ Engine::Async<void> Engine::hydrate(HomePath path) {
   row.size = got->info.size;
   auto fd = tree_->open_stub(path, seen->stamp);
   if (!fd) co_return std::unexpected(fd.error());
-  if (auto done = co_await receive(std::move(got->body), fd->get(), row); !done) co_return done;
+  if (auto done = co_await receive(std::move(got->body), fd->get(), row, seen->stamp.inode);
+      !done) {
+    co_return done;
+  }
   Result<Stamp> stamp = Stamp{};
   std::function<Result<void>()> work = [&]() -> Result<void> {
+    const auto hold = gate_.hold(seen->stamp.inode);
     stamp = tree_->finish_stub(fd->get(), seen->stamp);
     return stamp ? Result<void>() : std::unexpected(stamp.error());
   };

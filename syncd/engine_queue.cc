@@ -152,14 +152,6 @@ void Engine::note_rename(const HomePath& from, const HomePath& to) {
   }
 }
 
-void Engine::writer_opened(const HomePath& path) { ++writers_[path]; }
-
-void Engine::writer_closed(const HomePath& path) {
-  const auto at = writers_.find(path);
-  if (at != writers_.end() && --at->second == 0) writers_.erase(at);
-  note_local(path);
-}
-
 void Engine::want_content(const HomePath& path, Done done) {
   if (stopping_ || !tree_) return done(fail(ErrorCode::cancelled, "the home is being closed"));
   auto seen = tree_->observe(path);

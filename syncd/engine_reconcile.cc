@@ -73,6 +73,9 @@ Engine::Async<Step> Engine::attempt(HomePath path, Work& work) {
   if (step && *step == Step::again) step = fail(ErrorCode::conflict, "{} does not settle", path);
   if (step && *step == Step::done && work.wanted) {
     auto filled = co_await hydrate(path);
+    // Emptied or replaced meanwhile: what is there now needs no filling, or that of another
+    // version.
+    if (!filled && filled.error().code == ErrorCode::conflict) filled = co_await hydrate(path);
     if (!filled) step = std::unexpected(filled.error());
     work.wanted = false;
   }

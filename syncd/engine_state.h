@@ -20,6 +20,7 @@
 #include "syncd/ledger.h"
 #include "syncd/remote_home.h"
 #include "syncd/tree_scan.h"
+#include "syncd/writer_table.h"
 
 namespace holdfast::syncd {
 
@@ -57,7 +58,8 @@ struct EngineState {
   std::map<HomePath, Work> work_;
   std::array<std::set<std::pair<MonotonicTime, HomePath>>, lanes> ready_;
   std::array<std::size_t, lanes> active_{};
-  std::map<HomePath, unsigned> writers_;
+  WriterTable writers_;  // any thread
+  ContentGate gate_;     // any thread
   std::multiset<TimePoint> dirty_since_;
   TokenBucket interactive_new_{20, 20}, interactive_edits_{50, 50};
   std::deque<std::string> own_order_;  // versions that we made, so that the feed's echo is known

@@ -31,12 +31,15 @@ void HomeEngine::renamed(HomePath from, HomePath to) {
   });
 }
 
-void HomeEngine::opened_for_write(HomePath path) {
-  engine_->post([engine = engine_.get(), path = std::move(path)] { engine->writer_opened(path); });
-}
+void HomeEngine::opened_for_write(const HomePath& path) { engine_->writer_opened(path); }
 
 void HomeEngine::closed_for_write(HomePath path) {
-  engine_->post([engine = engine_.get(), path = std::move(path)] { engine->writer_closed(path); });
+  engine_->writer_closed(path);
+  changed(std::move(path));
+}
+
+ContentGate::Hold HomeEngine::hold_content(std::uint64_t inode) {
+  return engine_->hold_content(inode);
 }
 
 void HomeEngine::ensure_local(HomePath path, std::function<void(Result<void>)> done) {

@@ -21,6 +21,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "store/object_store.h"
+#include "syncd/writer_table.h"
 
 namespace holdfast::syncd {
 
@@ -98,11 +99,16 @@ class HomeEngine {
   // locked: another engine holds the state directory.
   boost::asio::awaitable<Result<void>> start();
 
-  // --- From a mount's threads: any thread, never block.
+  // --- From a mount's threads: any thread; what blocks does so for a few system calls.
   void changed(HomePath path);  // created, written, truncated, attributes, removed: look again
   void renamed(HomePath from, HomePath to);
-  void opened_for_write(HomePath path);  // content may move without further word until closed
+  // Content may move without further word until closed. From its return until then the engine
+  // takes no file away from `path`: look afterwards whether the one opened still has the name.
+  void opened_for_write(const HomePath& path);
   void closed_for_write(HomePath path);
+  // While held no bytes of the store are written into this inode. For emptying what may be a stub:
+  // truncate it and take its mark away under one hold.
+  ContentGate::Hold hold_content(std::uint64_t inode);
   // Calls back (on the strand) when the content of `path` is here, or why it cannot be.
   // unavailable is EIO to the reader, never an empty file.
   void ensure_local(HomePath path, std::function<void(Result<void>)> done);

@@ -115,12 +115,12 @@ Result<Fd> HomeTree::open_stub(const std::string& path, const Stamp& expected) c
   return fd;
 }
 
+bool HomeTree::is_stub(int fd) { return ::fgetxattr(fd, stub_xattr, nullptr, 0) >= 0; }
+
 Result<Stamp> HomeTree::finish_stub(int fd, const Stamp& before) const {
   auto now = stamp_of(fd);
   if (!now) return std::unexpected(now.error());
-  char value[1];
-  const bool still_stub = ::fgetxattr(fd, stub_xattr, value, 0) >= 0;
-  if (!still_stub || now->size != before.size) {
+  if (!is_stub(fd) || now->size != before.size) {
     return fail(ErrorCode::conflict, "fill a stub: it changed meanwhile");
   }
   if (::fdatasync(fd) != 0) return fail_errno(errno, "fill a stub: fdatasync");

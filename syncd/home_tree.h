@@ -106,6 +106,7 @@ class HomeTree {
   // longer the stub it was.
   Result<Fd> open_stub(const std::string& path, const Stamp& expected) const;
   Result<Stamp> finish_stub(int fd, const Stamp& before) const;
+  static bool is_stub(int fd);
 
   // Everything done to the tree so far is durable (syncfs(2)).
   Result<void> make_durable() const;

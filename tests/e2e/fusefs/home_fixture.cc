@@ -31,6 +31,9 @@ void FakeEngine::renamed(const std::string& from, const std::string& to) {
   note("renamed " + from + " -> " + to);
 }
 void FakeEngine::opened_for_write(const std::string& path) { note("open " + path); }
+std::unique_lock<std::mutex> FakeEngine::hold_content(std::uint64_t) {
+  return std::unique_lock(content_);
+}
 void FakeEngine::closed_for_write(const std::string& path) { note("close " + path); }
 
 void FakeEngine::ensure_local(const std::string& path, Done done) {

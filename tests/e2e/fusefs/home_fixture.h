@@ -25,6 +25,7 @@ class FakeEngine final : public HomeEvents {
   void changed(const std::string& path) override;
   void renamed(const std::string& from, const std::string& to) override;
   void opened_for_write(const std::string& path) override;
+  std::unique_lock<std::mutex> hold_content(std::uint64_t inode) override;
   void closed_for_write(const std::string& path) override;
   void ensure_local(const std::string& path, Done done) override;
   void wait_uploaded(const std::string& path, Done done) override;
@@ -45,6 +46,7 @@ class FakeEngine final : public HomeEvents {
 
  private:
   void note(std::string event);
+  std::mutex content_;  // hold_content
   mutable std::mutex mutex_;
   std::condition_variable noted_;
   std::vector<std::string> events_;
