@@ -104,6 +104,7 @@ HotObjects::ClosedKeys::~ClosedKeys() {
     Shard& shard = objects_.shard_of(key);
     const std::lock_guard lock(shard.mutex);
     --shard.closed;
+    ++shard.generation;  // whoever looked while it was closed may have seen the state before
   }
 }
 

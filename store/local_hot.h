@@ -73,7 +73,7 @@ class HotObjects {
   };
   struct Shard {
     std::mutex mutex;
-    std::uint64_t generation = 0;  // grows with every closing
+    std::uint64_t generation = 0;  // grows with every closing and opening
     std::size_t closed = 0;
     std::size_t bytes = 0;
     std::unordered_map<std::string, Entry, Hash, std::equal_to<>> entries;
