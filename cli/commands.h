@@ -28,7 +28,7 @@ void add_people_commands(CLI::App& app, Invocation& invocation);   // user, key
 void add_access_commands(CLI::App& app, Invocation& invocation);   // bucket, grant
 void add_tool_commands(CLI::App& app, Invocation& invocation);     // tool, template
 void add_object_commands(CLI::App& app, Invocation& invocation);   // ls, cat, cp, rm, presign
-void add_history_commands(CLI::App& app, Invocation& invocation);  // history, restore, undelete
+void add_history_commands(CLI::App& app, Invocation& invocation);  // history, restore, parked
 void add_audit_commands(CLI::App& app, Invocation& invocation);    // audit, status
 
 // Marks `option` strings that live as long as the parser: one per registered option.

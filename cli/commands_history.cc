@@ -55,6 +55,47 @@ int undelete(const Invocation& invocation, const std::string& place) {
   return text_of(*answer, "failed") == "0" ? 0 : 1;
 }
 
+int show_parked(const Invocation& invocation, const std::string& user) {
+  auto answer = invocation.client().get("parked", {{"user", user}});
+  if (!answer) return report(answer.error());
+  print_rows(answer->at("parked").as_array(), {{"PATH", "path"}, {"WHY", "reason"}},
+             invocation.format());
+  return 0;
+}
+
+int decide_parked(const Invocation& invocation, const std::string& user, const std::string& path,
+                  const std::string& decision) {
+  auto answer =
+      invocation.client().post("parked", {{"user", user}, {"path", path}, {"decision", decision}});
+  return answer ? 0 : report(answer.error());
+}
+
+void add_parked_commands(CLI::App& app, Invocation& invocation) {
+  auto* group = add_group(app, "parked", "What a home's sync waits for a person to decide");
+  auto user = std::make_shared<std::string>();
+  auto path = std::make_shared<std::string>();
+  auto* list = group->add_subcommand("list", "Show it");
+  list->add_option("user", *user)->required();
+  list->callback([&invocation, user] {
+    invocation.run = [&invocation, user] { return show_parked(invocation, *user); };
+  });
+  struct Verb {
+    const char *name, *decision, *description;
+  };
+  for (const Verb& verb :
+       {Verb{"bring-back", "bring_back", "The files return to the home"},
+        Verb{"let-go", "let_go", "The deletion goes through; versions are kept"}}) {
+    auto* decide = group->add_subcommand(verb.name, verb.description);
+    decide->add_option("user", *user)->required();
+    decide->add_option("path", *path, "A path or folder in the home; without it: everything");
+    decide->callback([&invocation, user, path, decision = std::string(verb.decision)] {
+      invocation.run = [&invocation, user, path, decision] {
+        return decide_parked(invocation, *user, *path, decision);
+      };
+    });
+  }
+}
+
 }  // namespace
 
 void add_history_commands(CLI::App& app, Invocation& invocation) {
@@ -73,6 +114,8 @@ void add_history_commands(CLI::App& app, Invocation& invocation) {
   back->add_flag("--dry-run", o->dry_run, "Only show what would be done, and why");
   back->callback(
       [&invocation, o] { invocation.run = [&invocation, o] { return restore(invocation, *o); }; });
+
+  add_parked_commands(app, invocation);
 
   auto* undo = app.add_subcommand("undelete", "Bring back what was deleted last");
   undo->add_option("place", o->place)->required();

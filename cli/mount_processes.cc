@@ -241,6 +241,21 @@ void MountProcesses::stop_all(std::chrono::seconds limit) {
   for (auto& wait : waits) wait.join();
 }
 
+Result<void> MountProcesses::decide_parked(const PrincipalName& user, const std::string& path,
+                                           bool bring_back) {
+  const MountClient client(cache_of(user.value) + "/mount.sock");
+  auto answer = client.call(
+      {{"command", "decide"}, {"path", path}, {"decision", bring_back ? "bring_back" : "let_go"}},
+      std::chrono::seconds(10));
+  if (!answer) {
+    return fail(ErrorCode::unavailable, "the home of {} is not mounted: start one of its tools",
+                user.value);
+  }
+  const auto* ok = answer->if_contains("ok");
+  if (ok != nullptr && ok->is_bool() && ok->get_bool()) return {};
+  return fail(ErrorCode::internal, "the home of {} did not take the decision", user.value);
+}
+
 json::value MountProcesses::status() {
   json::array rows;
   std::error_code ignored;

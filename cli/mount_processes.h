@@ -40,6 +40,9 @@ class MountProcesses final : public control::MountSupervisor {
   void stop_all(std::chrono::seconds limit);
   // Rows for GET /status. Blocks.
   boost::json::value status();
+  // Answers what the home's engine has parked; an empty path answers all. Blocks. unavailable: the
+  // home is not mounted.
+  Result<void> decide_parked(const PrincipalName& user, const std::string& path, bool bring_back);
 
  private:
   Result<control::MountPaths> ensure_blocking(const control::MountRequest& request);

@@ -147,8 +147,13 @@ void ServerParts::build_web() {
                                      .s3_endpoint = "http://" + s3_host,
                                      .region = config_.region,
                                      .domain = web_domain};
-  std::function<boost::json::value()> homes_status;
-  if (mounts_) homes_status = [this] { return mounts_->status(); };
+  gateway::HomesAccess homes;
+  if (mounts_) {
+    homes.status = [this] { return mounts_->status(); };
+    homes.decide_parked = [this](const gateway::ParkedAnswer& answer) {
+      return mounts_->decide_parked(answer.user, answer.path, answer.bring_back);
+    };
+  }
   if (config_.tools) {
     engine_ = control::make_podman_driver(io_->at(0).get_executor(),
                                           {.socket = config_.podman_socket,
@@ -172,7 +177,7 @@ void ServerParts::build_web() {
   }
   api_ = std::make_unique<gateway::WebApi>(
       gateway::WebApiParts{*store_, *registry_, *sessions_, policy_, launcher_.get(), pool_, clock_,
-                           std::move(homes_status)},
+                           std::move(homes)},
       std::move(web_options));
   web_ = std::make_unique<gateway::WebService>(
       *api_, proxy_.get(), random_,

@@ -98,6 +98,7 @@ class Mount {
   Result<std::unique_ptr<store::S3Store>> open_store(asio::any_io_executor executor);
   asio::awaitable<json::object> command(json::object command, std::function<void()> stop);
   asio::awaitable<json::object> drain(json::object command);
+  json::object decide(const json::object& command);
   json::object status();
 
   MountOptions options_;
@@ -223,11 +224,26 @@ asio::awaitable<json::object> Mount::command(json::object line, std::function<vo
       name != nullptr && name->is_string() ? std::string_view(name->get_string()) : "";
   if (word == "status") co_return status();
   if (word == "drain") co_return co_await drain(std::move(line));
+  if (word == "decide") co_return decide(line);
   if (word == "stop") {
     stop();
     co_return json::object{{"ok", true}};
   }
-  co_return json::object{{"ok", false}, {"error", "commands are status, drain and stop"}};
+  co_return json::object{{"ok", false}, {"error", "commands are status, drain, decide and stop"}};
+}
+
+json::object Mount::decide(const json::object& line) {
+  const auto text = [&line](std::string_view name) {
+    const auto* value = line.if_contains(name);
+    return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
+  };
+  const std::string decision = text("decision");
+  if (!engine_ || (decision != "bring_back" && decision != "let_go")) {
+    return {{"ok", false}, {"error", "decide takes a path and bring_back or let_go, with a home"}};
+  }
+  engine_->decide_parked(text("path"), decision == "bring_back" ? syncd::ParkedDecision::bring_back
+                                                                : syncd::ParkedDecision::let_go);
+  return {{"ok", true}};
 }
 
 asio::awaitable<json::object> Mount::drain(json::object line) {

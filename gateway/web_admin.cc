@@ -213,7 +213,7 @@ JsonAnswer get_status(WebApi& api, ApiRequest request) {
     }
   }
   out["tools"] = std::move(tools);
-  out["homes"] = api.parts().homes_status ? co_await api.parts().pool.run(api.parts().homes_status)
+  out["homes"] = api.parts().homes.status ? co_await api.parts().pool.run(api.parts().homes.status)
                                           : json::value(json::array());
   co_return out;
 }

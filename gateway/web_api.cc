@@ -38,6 +38,8 @@ constexpr std::array routes = {
     RouteEntry{"GET", "history", get_history},
     RouteEntry{"GET", "deleted", get_deleted},
     RouteEntry{"POST", "restore", post_restore},
+    RouteEntry{"GET", "parked", get_parked},
+    RouteEntry{"POST", "parked", post_parked},
     RouteEntry{"GET", "users", get_users},
     RouteEntry{"POST", "users", post_users},
     RouteEntry{"DELETE", "users/*", delete_user},

@@ -56,6 +56,19 @@ struct WebApiOptions {
   std::chrono::seconds url_lifetime{15 * 60};
 };
 
+// An answer to what a home's sync engine parked; an empty path answers all of it.
+struct ParkedAnswer {
+  PrincipalName user;
+  std::string path;
+  bool bring_back = true;  // or let the deletion go through
+};
+
+// Homes and their mounts. Both block and run on the pool; empty where this server mounts none.
+struct HomesAccess {
+  std::function<boost::json::value()> status;  // rows for GET /status
+  std::function<Result<void>(const ParkedAnswer&)> decide_parked;
+};
+
 struct WebApiParts {  // all must outlive the API
   store::ObjectStore& store;
   control::Registry& registry;
@@ -64,8 +77,7 @@ struct WebApiParts {  // all must outlive the API
   control::ToolLauncher* tools;  // null: this server launches none
   BlockingPool& pool;
   const Clock& clock;
-  // Homes and their mounts, for GET /status; blocks, runs on the pool.
-  std::function<boost::json::value()> homes_status;
+  HomesAccess homes;
 };
 
 class WebApi {

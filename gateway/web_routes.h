@@ -32,6 +32,10 @@ JsonAnswer get_history(WebApi& api, ApiRequest request);
 JsonAnswer get_deleted(WebApi& api, ApiRequest request);
 JsonAnswer post_restore(WebApi& api, ApiRequest request);
 
+// --- web_homes.cc
+JsonAnswer get_parked(WebApi& api, ApiRequest request);
+JsonAnswer post_parked(WebApi& api, ApiRequest request);
+
 // --- web_tools.cc
 JsonAnswer get_tools(WebApi& api, ApiRequest request);
 JsonAnswer post_tool(WebApi& api, ApiRequest request);  // /tools/{template}/{start|stop|restart}

@@ -76,6 +76,7 @@ class Engine : private EngineState, public std::enable_shared_from_this<Engine> 
   bool is_unchanged(const Case& at) const;
   Async<Step> act(Action action, Case& at, Work& work);
   Step settle(Case& at);
+  bool awaits_decision(const HomePath& path) const;
   void save(BaseRow row);
   void drop(const HomePath& path);
   std::string link_group(const Case& at) const;

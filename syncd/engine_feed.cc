@@ -177,7 +177,7 @@ Engine::Async<void> Engine::find_vanished(const std::unordered_set<std::uint64_t
   for (const auto& row : vanished) {
     const bool directory = static_cast<Kind>(row.kind) == Kind::directory;
     if (burst) {
-      ledger_->park(row.path, "gone from the store in a burst; the local file stays until decided");
+      ledger_->park(row.path, burst_there);
     } else {
       note_remote(row.path, directory ? HomeKind::directory : HomeKind::file, "", 0);
     }

@@ -131,8 +131,9 @@ Engine::Async<void> Engine::fetch_remote(Case& at, Work& work) {
   // An upload whose answer never came, found by its operation id: it is what both sides agreed on.
   const RemoteNode* node = at.fetched();
   const bool from_this_run = node && !work.operation.empty() && node->operation == work.operation;
-  const bool from_last_run =
-      node && (work.from_merge || !merged_) && was_ours_before(node->operation);
+  // Of the run before nobody knows whether what is not here was removed or lost: it comes back.
+  const bool from_last_run = node && at.local.kind != Kind::absent &&
+                             (work.from_merge || !merged_) && was_ours_before(node->operation);
   if ((from_this_run || from_last_run) &&
       (!at.base || at.base->version != node->version || at.base->etag != node->etag)) {
     BaseRow row = row_of(at.path, *node, Observed{});
@@ -294,6 +295,12 @@ Step Engine::settle(Case& at) {
   return Step::done;
 }
 
+bool Engine::awaits_decision(const HomePath& path) const {
+  const auto parked = ledger_->parked().find(path);
+  return parked != ledger_->parked().end() &&
+         (parked->second == burst_here || parked->second == burst_there);
+}
+
 Engine::Async<Step> Engine::act(Action action, Case& at, Work& work) {
   if (holds_both(at)) {
     // Only two answers of the store make that certain; then the directory keeps the name.
@@ -321,6 +328,7 @@ Engine::Async<Step> Engine::act(Action action, Case& at, Work& work) {
     case Action::push_metadata:
       co_return co_await push_metadata(at, work);
     case Action::push_removal:
+      if (awaits_decision(at.path)) co_return Step::done;
       co_return co_await push_removal(at, work);
     case Action::push_keeping_remote:
       co_return co_await push_keeping_remote(at, work);
@@ -331,6 +339,7 @@ Engine::Async<Step> Engine::act(Action action, Case& at, Work& work) {
     case Action::pull_metadata:
       co_return co_await pull_metadata(at, work);
     case Action::pull_removal:
+      if (awaits_decision(at.path)) co_return Step::done;
       co_return co_await pull_removal(at, work);
   }
   co_return fail(ErrorCode::internal, "no such action");

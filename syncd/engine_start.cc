@@ -18,8 +18,6 @@ namespace {
 
 constexpr std::uint64_t burst_least = 50;
 constexpr std::size_t scan_batch = 1000;
-constexpr const char* burst_reason =
-    "missing after a time when nobody watched, with many others; the store keeps it until decided";
 
 std::string boot_id() {
   auto text = read_file("/proc/sys/kernel/random/boot_id", 128);
@@ -251,7 +249,7 @@ void Engine::conclude_scan(ScanFindings found, ScanMode mode) {
   for (const auto& row : found.missing) {
     const auto move = moves.find(row.path);
     if (burst && move == moves.end()) {
-      ledger_->park(row.path, burst_reason);
+      ledger_->park(row.path, burst_here);
       continue;
     }
     note_local(row.path);

@@ -44,6 +44,13 @@ inline constexpr std::uint64_t operations_a_run = std::uint64_t{1} << 32;
 // What the displaced file must be for a replacement to be silent.
 enum class Displaced : std::uint8_t { as_observed, keep_always };
 // Of a scan that only seeks what appeared, absence is no finding.
+// Reasons to park what would be a burst of deletions. Nothing is removed on either side until a
+// person has decided, whatever else makes the engine look at such a path.
+inline constexpr const char* burst_here =
+    "missing after a time when nobody watched, with many others; the store keeps it until decided";
+inline constexpr const char* burst_there =
+    "gone from the store in a burst; the local file stays until decided";
+
 enum class ScanMode : std::uint8_t { start, rescan, appeared };
 
 // A path with something to do.

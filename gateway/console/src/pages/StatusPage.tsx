@@ -1,7 +1,44 @@
-import { Badge, Stack, Table, Text, Title } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { Alert, Badge, Button, Group, Stack, Table, Text, Title } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 
-import { get, type Status } from "../api";
+import { get, post, type HomeStatus, type Status } from "../api";
+
+// Deletions that nobody witnessed: nothing was removed in the store, and nothing is until somebody says.
+function Parked({ home }: { home: HomeStatus }) {
+  const client = useQueryClient();
+  const decide = useMutation({
+    mutationFn: (decision: string) => post("parked", { user: home.user, decision }),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["status"] }),
+  });
+  const parked = home.parked ?? [];
+  if (parked.length === 0) return null;
+  return (
+    <Alert color="yellow" title={`${parked.length} paths in the home of ${home.user} wait for a decision`}>
+      <Stack gap="xs">
+        {parked.slice(0, 10).map((item) => (
+          <Text size="sm" key={item.path}>
+            {item.path}: {item.reason}
+          </Text>
+        ))}
+        {decide.error && <Text c="red">{decide.error.message}</Text>}
+        <Group>
+          <Button size="xs" loading={decide.isPending} onClick={() => decide.mutate("bring_back")}>
+            Bring the files back
+          </Button>
+          <Button
+            size="xs"
+            variant="light"
+            color="red"
+            loading={decide.isPending}
+            onClick={() => decide.mutate("let_go")}
+          >
+            Let the deletion go through
+          </Button>
+        </Group>
+      </Stack>
+    </Alert>
+  );
+}
 
 export function StatusPage() {
   const status = useQuery({ queryKey: ["status"], queryFn: () => get<Status>("status"), refetchInterval: 2000 });
@@ -45,6 +82,7 @@ export function StatusPage() {
           ))}
         </Table.Tbody>
       </Table>
+      {status.data?.homes.map((home) => <Parked key={home.user} home={home} />)}
       <Title order={5}>Tools</Title>
       <Table>
         <Table.Tbody>
