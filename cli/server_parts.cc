@@ -49,6 +49,10 @@ ServerParts::ServerParts(Config config, DataDirectory data)
     : config_(std::move(config)), data_(std::move(data)) {}
 
 Result<std::unique_ptr<ServerParts>> ServerParts::build(Config config) {
+  // Before the data directory is laid out or touched.
+  for (const std::string& address : {config.s3_listen, config.web_listen}) {
+    if (auto free = net::check_listen_address(address); !free) return std::unexpected(free.error());
+  }
   auto data = DataDirectory::open(config.data);
   if (!data) return std::unexpected(data.error());
   std::unique_ptr<ServerParts> parts(new ServerParts(std::move(config), std::move(*data)));

@@ -229,4 +229,12 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(IoPool& pool, ServerOptio
   return std::make_unique<PoolServer>(pool, std::move(shared), *std::move(acceptor));
 }
 
+Result<void> check_listen_address(const std::string& address) {
+  if (address.starts_with(unix_scheme)) return {};
+  asio::io_context context;
+  auto acceptor = open_listener(context, address);
+  if (!acceptor) return std::unexpected(acceptor.error());
+  return {};
+}
+
 }  // namespace holdfast::net

@@ -88,4 +88,8 @@ class HttpServer {
   virtual std::size_t connections() const = 0;
 };
 
+// Whether a server could listen there now, without keeping it: for who wants to know before it
+// makes anything. As listen(). Unix sockets are not tried.
+Result<void> check_listen_address(const std::string& address);
+
 }  // namespace holdfast::net

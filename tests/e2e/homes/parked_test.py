@@ -68,6 +68,7 @@ def main():
         if home is not None:
             home.stop()
         server.cleanup()
+        os.unlink(server.log_path)
 
 
 main()
