@@ -21,6 +21,8 @@ NAMES = {
     "untar": measurements.untar,
     "put": measurements.durable_put,
     "get": measurements.get,
+    "range": measurements.get_range,
+    "memory": measurements.memory,
     "jupyter": measurements.jupyter,
 }
 COLUMNS = ("measured", "holdfast", "peer", "peer's figure", "ratio (min..max)", "verdict", "fsync")

@@ -2,6 +2,7 @@
 import os
 import random
 import shutil
+import socket
 import statistics
 import subprocess
 import tarfile
@@ -9,7 +10,7 @@ import tempfile
 import time
 
 from rows import Row
-from world import BUCKET, USER, Browser, Nginx, cpu_seconds, free_port, http_get, pin, processes_below, wait_for
+from world import BUCKET, USER, BenchServer, Browser, Nginx, cpu_seconds, free_port, http_get, pin, processes_below, wait_for
 
 FILES = 5000
 
@@ -144,27 +145,34 @@ def durable_put(world):
 # --- GET beside nginx
 
 def get(world):
+    return beside_nginx(world, (("4 KiB", 4096, 1000, 0.5), ("1 MiB", 1 << 20, 32, 0.97)))
+
+
+def get_range(world):
+    return beside_nginx(world, (("128 KiB of 16 MiB", 16 << 20, 8, 0.85, 128 << 10),))
+
+
+def beside_nginx(world, sizes):
     cores = sorted(os.sched_getaffinity(0))
     ours = set(cores[:max(1, len(cores) // 2)])
     loader = set(cores[len(ours):]) or ours
     server = [world.server.process.pid]
-    nginx = Nginx(os.path.join(world.scratch, "nginx"), len(ours))
+    nginx = Nginx(os.path.join(world.scratch, f"nginx-{sizes[0][1]}"), len(ours))
     peer = processes_below(nginx.process.pid)
     before = os.sched_getaffinity(world.server.process.pid)
     try:
         pin(server + peer, ours)
-        return [get_row(world, nginx, server, peer, loader, loader != ours, *size)
-                for size in (("4 KiB", 4096, 1000, 0.5), ("1 MiB", 1 << 20, 32, 0.9))]
+        return [get_row(world, nginx, server, peer, loader, loader != ours, *size) for size in sizes]
     finally:
         pin(server, before)
         nginx.stop()
 
 
-def get_row(world, nginx, server, peer, loader, apart, title, size, keys, aim):
+def get_row(world, nginx, server, peer, loader, apart, title, size, keys, aim, part=0):
     body = os.path.join(world.scratch, f"get-{size}.bin")
     with open(body, "wb") as file:
         file.write(os.urandom(size))
-    path = f"/{BUCKET}/get/{size}/"
+    path = f"/{BUCKET}/get/{size}-{part}/"
     world.program("holdfast_bench_s3_load", "--port", world.server.s3_port, "--method", "PUT", "--body", body,
                   "--path", path, "--count", keys, "--connections", 8, keys=world.keys)
     os.makedirs(nginx.root + path)
@@ -172,20 +180,21 @@ def get_row(world, nginx, server, peer, loader, apart, title, size, keys, aim):
         shutil.copyfile(body, f"{nginx.root}{path}{key:08}")
 
     warm_up = 0.3
+    small = (part or size) < 1 << 20
     busy = {"ours": [], "theirs": []}
 
     def one(name, port, pids, keys_of_user):
         begun, used = time.monotonic(), cpu_seconds(pids)
         answer = world.program("holdfast_bench_s3_load", "--port", port, "--method", "GET", "--body", body,
                                "--path", path, "--keys", keys, "--connections", 32, "--threads", len(loader),
-                               "--warm-up", warm_up, "--seconds", world.seconds, *(["--spin"] if apart else []),
+                               "--warm-up", warm_up, "--seconds", world.seconds, *(["--spin"] if apart else []), *(["--range", part] if part else []),
                                cores=loader, keys=keys_of_user)
         seconds = time.monotonic() - begun
         used = cpu_seconds(pids) - used
         busy[name].append((used / seconds, 1e6 * used / (answer["requests_s"] * (world.seconds + warm_up))))
-        return answer["requests_s"] if size < 1 << 20 else answer["mib_s"]
+        return answer["requests_s"] if small else answer["mib_s"]
 
-    row = Row(f"GET {title}, c=32, signed", "/s" if size < 1 << 20 else "MiB/s",
+    row = Row(f"GET {title}, c=32, signed", "/s" if small else "MiB/s",
               "nginx static, unsigned, same core" + ("s" if len(loader) > 1 else ""), "reads only", aim)
     for _ in range(world.rounds):
         theirs = one("theirs", nginx.port, peer, None)
@@ -195,6 +204,37 @@ def get_row(world, nginx, server, peer, loader, apart, title, size, keys, aim):
     row.notes.append("CPU a request: " + ", nginx ".join(
         f"{figures[name][1]:.1f} µs ({figures[name][0]:.2f} cores busy)" for name in ("ours", "theirs")))
     return row
+
+
+# --- Memory
+
+def resident_mib(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as text:
+        return next(int(line.split()[1]) / 1024 for line in text if line.startswith("VmRSS:"))
+
+
+def memory(world):
+    """Of a server right after its start, and with 1,000 connections that have asked and are kept alive."""
+    idle = Row("resident memory, idle", "MiB", "limit", "nothing is written", 1)
+    busy = Row("resident memory, 1,000 connections", "MiB", "limit", "nothing is written", 1)
+    server = BenchServer(world.server.program, os.path.dirname(world.server.data))
+    held = []
+    try:
+        server.start()
+        idle.add(resident_mib(server.process.pid), 20)
+        for _ in range(1000):
+            connection = socket.create_connection(("127.0.0.1", server.s3_port))
+            connection.sendall(b"GET /-/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            held.append(connection)
+        for connection in held:
+            connection.recv(4096)
+        busy.add(resident_mib(server.process.pid), 200)
+    finally:
+        for connection in held:
+            connection.close()
+        server.cleanup()
+        os.unlink(server.log_path)
+    return [idle, busy]
 
 
 # --- From the click to a usable notebook

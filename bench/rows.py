@@ -19,6 +19,7 @@ class Row:
         self.peer = peer        # who stands beside us
         self.fsync = fsync      # what is durable when
         self.aim = aim          # the least ratio; None: only reported
+        self.less = unit in ("s", "ms", "MiB")  # of time and memory less is better
         self.ours = []
         self.theirs = []
         self.notes = []
@@ -29,8 +30,8 @@ class Row:
         self.theirs.append(theirs)
 
     def ratios(self):
-        """Our speed over the peer's: of times, the inverse."""
-        return [theirs / ours if self.unit == "s" else ours / theirs for ours, theirs in zip(self.ours, self.theirs)]
+        """Our speed over the peer's: of what less is better of, the inverse."""
+        return [theirs / ours if self.less else ours / theirs for ours, theirs in zip(self.ours, self.theirs)]
 
     def ratio(self):
         return statistics.median(self.ratios())

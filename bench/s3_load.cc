@@ -48,6 +48,7 @@ struct Options {
   std::string body_file;
   std::uint64_t keys = 1000;  // GET
   std::uint64_t count = 0;    // PUT: so many requests instead of a time
+  std::uint64_t range = 0;    // GET: so many bytes of each body, in turn from all over it
   unsigned connections = 32;
   unsigned threads = 1;
   bool spin = false;
@@ -67,11 +68,19 @@ class Requests {
     const char* secret = std::getenv("AWS_SECRET_ACCESS_KEY");
     if (key != nullptr && secret != nullptr) credentials_ = s3::Credentials{key, secret, {}};
     s3::SigningKeyCache cache;
-    for (std::uint64_t n = 0; get_ && n < options.keys; ++n) ready_.push_back(make(n, cache));
+    const std::uint64_t made = options.keys * (options.range != 0 ? ranges_of_a_key : 1);
+    for (std::uint64_t n = 0; get_ && n < made; ++n) ready_.push_back(make(n, cache));
   }
 
   const std::string& body() const { return body_; }
   bool get() const { return get_; }
+  int status() const { return options_.range != 0 ? 206 : 200; }
+  std::uint64_t answer_bytes() const { return options_.range != 0 ? options_.range : body_.size(); }
+  // Whether this is a part of the body that some request asked for.
+  bool is_answer(std::string_view got) const {
+    if (options_.range == 0) return got == body_;
+    return got.size() == options_.range && body_.contains(got);
+  }
 
   // nullptr: all of `count` are given out. `own` holds a request that was made for the caller.
   const std::string* next(std::string& own, s3::SigningKeyCache& cache) {
@@ -83,10 +92,21 @@ class Requests {
   }
 
  private:
+  static constexpr std::uint64_t ranges_of_a_key = 16;
+
+  // Not aligned to anything, spread over the body.
+  std::uint64_t range_of(std::uint64_t n) const {
+    return n * 2654435761u %
+           (body_.size() - std::min<std::uint64_t>(options_.range, body_.size()) + 1);
+  }
   std::string make(std::uint64_t n, s3::SigningKeyCache& cache) const {
-    const std::string path = fmt::format("{}{:08}", options_.path, n);
+    const std::string path = fmt::format("{}{:08}", options_.path, get_ ? n % options_.keys : n);
     std::string out = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", options_.method, path, host_);
     if (!get_) out += fmt::format("Content-Length: {}\r\n", body_.size());
+    if (options_.range != 0) {
+      const std::uint64_t first = range_of(n);
+      out += fmt::format("Range: bytes={}-{}\r\n", first, first + options_.range - 1);
+    }
     if (credentials_) {
       const std::array headers{s3::HeaderView{"host", host_}};
       const s3::SigningRequest request{options_.method, path, {}, headers};
@@ -306,12 +326,12 @@ class Worker {
     c.head += data;
     const auto head = parse_head(c.head);
     if (!head) return {};
-    if (head->status != 200) {
+    if (head->status != requests_.status()) {
       return fail(ErrorCode::io, "the server answered {}: {}", head->status, c.head);
     }
-    if (requests_.get() && head->length != requests_.body().size()) {
+    if (requests_.get() && head->length != requests_.answer_bytes()) {
       return fail(ErrorCode::io, "{} bytes announced, {} expected", head->length,
-                  requests_.body().size());
+                  requests_.answer_bytes());
     }
     const auto more = std::string_view(c.head).substr(head->size);
     c.in_body = true;
@@ -322,7 +342,7 @@ class Worker {
 
   void finish(Connection& c) {
     const auto now = Steady::now();
-    if (c.compare && requests_.get() && c.compared != requests_.body()) {
+    if (c.compare && requests_.get() && !requests_.is_answer(c.compared)) {
       fmt::print(stderr, "holdfast_bench_s3_load: the body differs from --body\n");
       std::exit(1);
     }
@@ -330,7 +350,7 @@ class Worker {
     c.compared.clear();
     if (c.started < counts_from_ || (options_.count == 0 && now > ends_at_)) return;
     tally_.milliseconds.push_back(static_cast<float>(Seconds(now - c.started).count() * 1000));
-    tally_.bytes += requests_.body().size();
+    tally_.bytes += requests_.answer_bytes();
     tally_.last = now;
   }
 
@@ -400,6 +420,7 @@ int main(int count, char** values) {
   app.add_option("--path", o.path, "What the digits of a key follow: /BUCKET/PREFIX");
   app.add_option("--body", o.body_file, "File with what each key holds");
   app.add_option("--keys", o.keys)->check(CLI::PositiveNumber);
+  app.add_option("--range", o.range, "GET so many bytes of each body, from all over it");
   app.add_option("--count", o.count, "So many PUTs, then end");
   app.add_option("--connections", o.connections)->check(CLI::PositiveNumber);
   app.add_option("--threads", o.threads)->check(CLI::Range(1u, 256u));
