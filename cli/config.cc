@@ -2,9 +2,12 @@
 
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <string_view>
+#include <vector>
 
 #include "base/fd.h"
 
@@ -31,6 +34,15 @@ Setter number(Integer& out, std::int64_t least, std::int64_t most) {
   };
 }
 
+Setter one_of(std::string& out, std::vector<std::string_view> words) {
+  return [&out, words = std::move(words)](const toml::node& node) {
+    const auto value = node.value_exact<std::string>();
+    if (!value || std::ranges::find(words, *value) == words.end()) return false;
+    out = *value;
+    return true;
+  };
+}
+
 Setter flag(bool& out) {
   return [&out](const toml::node& node) {
     const auto value = node.value_exact<bool>();
@@ -52,6 +64,9 @@ std::map<std::string, Key> known_keys(Config& c) {
       {"threads", {number(c.threads, 0, 256), "a number from 0 to 256"}},
       {"s3.listen", {text(c.s3_listen), "\"ADDRESS:PORT\""}},
       {"web.listen", {text(c.web_listen), "\"ADDRESS:PORT\""}},
+      {"s3.bucket_creators",
+       {one_of(c.bucket_creators, {"admins", "everyone"}), "admins or everyone"}},
+      {"s3.v2_forms", {flag(c.v2_forms), "true or false"}},
       {"store.fsync", {flag(c.fsync), "true or false"}},
       {"homes.bucket", {text(c.homes_bucket), "a bucket name"}},
       {"homes.retention_days", {number(c.retention_days, 1, 36500), "a number of days from 1"}},

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "cli/audit_adapter.h"
+#include "cli/bucket_owners_adapter.h"
 #include "cli/version.h"
 #include "control/podman_driver.h"
 
@@ -132,6 +133,12 @@ void ServerParts::build_web() {
   gateway::S3ServiceOptions s3_options;
   s3_options.hosts = {.domains = {config_.domain, "127.0.0.1"}, .region = config_.region};
   s3_options.console_origins = {"http://" + web_domain};
+  s3_options.v2_forms = config_.v2_forms;
+  if (config_.bucket_creators == "everyone") {
+    s3_options.bucket_creators = gateway::BucketCreators::everyone;
+  }
+  bucket_owners_ = std::make_unique<BucketOwnersAdapter>(*registry_, pool_);
+  s3_options.owners = bucket_owners_.get();
   s3_ = std::make_unique<gateway::S3Service>(*store_, policy_, *audit_sink_, clock_, random_,
                                              s3_options);
   if (config_.tools) {

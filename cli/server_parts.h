@@ -65,6 +65,7 @@ class ServerParts {
   std::unique_ptr<control::Registry> registry_;
   std::unique_ptr<control::Sessions> sessions_;
   std::unique_ptr<gateway::AuditSink> audit_sink_;
+  std::unique_ptr<gateway::BucketOwners> bucket_owners_;
   std::unique_ptr<MountProcesses> mounts_;
   std::unique_ptr<control::EngineDriver> engine_;
   std::unique_ptr<control::ToolLauncher> launcher_;

@@ -22,7 +22,7 @@ std::string stored_encoding(std::string_view value) {
     const std::string_view item = s3::trim_spaces(value.substr(0, comma));
     value.remove_prefix(std::min(comma + 1, value.size()));
     if (item.empty() || s3::equal_ascii_case(item, "aws-chunked")) continue;
-    if (!kept.empty()) kept += ",";
+    if (!kept.empty()) kept += ", ";
     kept += item;
   }
   return kept;
@@ -187,17 +187,38 @@ s3::ApiResult<store::Retention> retention_headers(const S3Call& call) {
 s3::ApiResult<store::WriteConditions> write_conditions(const S3Call& call) {
   store::WriteConditions conditions;
   if (call.has_header("if-none-match")) {
-    const auto tags = s3::parse_etags(call.header("if-none-match"));
-    if (tags.size() != 1 || tags.front() != "*") return s3::refuse(ApiError::not_implemented);
-    conditions.if_none_match_any = true;
+    auto tags = s3::parse_etags(call.header("if-none-match"));
+    if (tags.size() != 1) return s3::refuse(ApiError::not_implemented);
+    if (tags.front() == "*") {
+      conditions.if_none_match_any = true;
+    } else {
+      conditions.if_none_match = ETag(std::move(tags.front()));
+    }
   }
   if (call.has_header("if-match")) {
     auto tags = s3::parse_etags(call.header("if-match"));
     if (tags.size() != 1) return s3::refuse(ApiError::not_implemented);
     conditions.if_match = ETag(std::move(tags.front()));
   }
-  if (conditions.if_match && conditions.if_none_match_any) {
-    return s3::refuse(ApiError::not_implemented);
+  return conditions;
+}
+
+s3::ApiResult<store::WriteConditions> removal_conditions(const S3Call& call) {
+  if (call.has_header("if-none-match")) return s3::refuse(ApiError::not_implemented);
+  auto conditions = write_conditions(call);
+  if (!conditions) return conditions;
+  if (call.has_header("x-amz-if-match-last-modified-time")) {
+    conditions->if_modified_at = from_http_date(call.header("x-amz-if-match-last-modified-time"));
+    if (!conditions->if_modified_at) {
+      return s3::refuse(ApiError::invalid_argument,
+                        "x-amz-if-match-last-modified-time is no HTTP date.");
+    }
+  }
+  if (call.has_header("x-amz-if-match-size")) {
+    conditions->if_size = s3::parse_u64(call.header("x-amz-if-match-size"));
+    if (!conditions->if_size) {
+      return s3::refuse(ApiError::invalid_argument, "x-amz-if-match-size is no number.");
+    }
   }
   return conditions;
 }
@@ -234,9 +255,7 @@ void add_object_headers(net::Headers& headers, const store::ObjectInfo& info) {
   for (const auto& [name, value] : attributes.metadata) {
     headers.add(std::string(meta_prefix).append(name), value);
   }
-  if (!info.version.empty() && info.version.value != "null") {
-    headers.add("x-amz-version-id", info.version.value);
-  }
+  add_written_version(headers, info.version);
   if (!attributes.tags.empty()) {
     headers.add("x-amz-tagging-count", std::to_string(attributes.tags.size()));
   }
@@ -245,6 +264,11 @@ void add_object_headers(net::Headers& headers, const store::ObjectInfo& info) {
     headers.add("x-amz-object-lock-retain-until-date", to_rfc3339(info.retention.until));
   }
   if (info.retention.legal_hold) headers.add("x-amz-object-lock-legal-hold", "ON");
+}
+
+void add_written_version(net::Headers& headers, const VersionId& version) {
+  if (version.empty() || version.value == "null") return;
+  headers.add("x-amz-version-id", version.value);
 }
 
 s3::ApiResult<void> apply_overrides(net::Headers& headers, const Query& query) {

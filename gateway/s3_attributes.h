@@ -31,13 +31,17 @@ boost::asio::awaitable<s3::ApiResult<store::Retention>> retention_of(S3Call& cal
 s3::ApiResult<store::Retention::Mode> retention_mode(std::string_view text);
 std::string_view to_string(store::Retention::Mode mode);
 
-// If-Match, If-None-Match (only "*": not_implemented otherwise).
+// If-Match, If-None-Match ("*", or one ETag; not_implemented for a list).
 s3::ApiResult<store::WriteConditions> write_conditions(const S3Call& call);
+// If-Match, x-amz-if-match-last-modified-time, x-amz-if-match-size: of DeleteObject.
+s3::ApiResult<store::WriteConditions> removal_conditions(const S3Call& call);
 // If-* headers, or with `prefix` "x-amz-copy-source-" those of a copy's source.
 s3::ApiResult<store::ReadConditions> read_conditions(const S3Call& call, std::string_view prefix);
 
 // ETag, Last-Modified, metadata, content headers, lock state, version.
 void add_object_headers(net::Headers& headers, const store::ObjectInfo& info);
+// x-amz-version-id of what was written; the "null" of a bucket without versioning goes unnamed.
+void add_written_version(net::Headers& headers, const VersionId& version);
 // response-content-type and its kin; invalid_argument for a value with CR, LF or NUL.
 s3::ApiResult<void> apply_overrides(net::Headers& headers, const Query& query);
 

@@ -38,9 +38,11 @@ s3::ApiResult<Identity> find_identity(const s3::ParsedAuthorization& parsed,
 
 }  // namespace
 
-Authenticator::Authenticator(const Clock& clock, std::size_t cached_keys) : clock_(clock) {
+Authenticator::Authenticator(const Clock& clock, const S3ServiceOptions& options)
+    : clock_(clock), v2_forms_(options.v2_forms) {
   for (auto& shard : shards_) {
-    shard = std::make_unique<Shard>(std::max<std::size_t>(16, cached_keys / shards_.size()));
+    const std::size_t keys = options.signing_keys / shards_.size();
+    shard = std::make_unique<Shard>(std::max<std::size_t>(16, keys));
   }
 }
 
@@ -75,6 +77,7 @@ s3::ApiResult<Identity> Authenticator::authenticate(
     }
     case s3::AuthKind::anonymous:
     case s3::AuthKind::post_policy:
+    case s3::AuthKind::post_policy_v2:
       break;
   }
   return s3::refuse(ApiError::access_denied, "The request is not signed.");
@@ -93,6 +96,7 @@ s3::ApiResult<Identity> Authenticator::authenticate_form(
   s3::VerifyOptions options;
   options.now = now;
   options.cache = &own.keys;
+  options.v2_forms = v2_forms_;
   auto verified = s3::verify_post(**parsed, identity->key->secret, fields, options);
   if (!verified) return std::unexpected(std::move(verified.error()));
   identity->signature = std::move(*verified);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "control/policy.h"
+#include "gateway/s3_service_options.h"
 #include "net/http_message.h"
 #include "s3/error.h"
 #include "s3/post_policy.h"
@@ -29,7 +30,7 @@ struct Identity {
 
 class Authenticator {
  public:
-  Authenticator(const Clock& clock, std::size_t cached_keys);
+  Authenticator(const Clock& clock, const S3ServiceOptions& options);
 
   // Header or presigned signature. Anonymous is access_denied.
   s3::ApiResult<Identity> authenticate(const net::RequestHead& request,
@@ -48,6 +49,7 @@ class Authenticator {
   Shard& shard();
 
   const Clock& clock_;
+  const bool v2_forms_;
   std::array<std::unique_ptr<Shard>, 16> shards_;
 };
 

@@ -60,6 +60,17 @@ control::Decision decide(const control::PolicySnapshot& policy, const control::K
   return policy.decide(request);
 }
 
+// Where everyone makes buckets, who administers one removes it too. With the person's own key: one
+// that was lent to a tool, a mount or a session only narrows.
+bool may_by_making(const S3Call& call, const Need& need) {
+  if (call.backend.options.bucket_creators != BucketCreators::everyone) return false;
+  const control::KeyRecord& key = *call.identity.key;
+  if (key.scope || key.purpose != "user" || !key.session_token.empty()) return false;
+  if (need.action == Action::create_bucket) return true;
+  return need.action == Action::delete_bucket &&
+         may(call, {Action::write_bucket_config, need.bucket, {}});
+}
+
 }  // namespace
 
 s3::ApiResult<std::vector<Need>> needs_of(const S3Call& call) {
@@ -117,6 +128,7 @@ s3::ApiResult<void> judge(const S3Call& call, const std::vector<Need>& needs) {
     const bool blind =
         decision.level == control::Level::drop && need.action == control::Action::list_uploads;
     if (decision.allowed && !blind) continue;
+    if (may_by_making(call, need)) continue;
     deny(call, need, std::move(decision.reason));
     return s3::refuse(s3::ApiError::access_denied);
   }

@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "base/encoding.h"
 #include "gateway/s3_attributes.h"
 #include "gateway/s3_authorization.h"
 #include "gateway/s3_handlers.h"
@@ -14,6 +15,30 @@ using s3::ApiError;
 
 constexpr std::size_t document_limit = 64u << 10;
 
+// Making a bucket that is there: AWS accepts it from its owner in us-east-1, and only there.
+s3::ApiResult<void> make_again(const S3Call& call) {
+  if (!may(call, {control::Action::write_bucket_config, call.bucket(), {}})) {
+    return s3::refuse(ApiError::bucket_already_exists);
+  }
+  if (call.backend.options.hosts.region == "us-east-1") return {};
+  return s3::refuse(ApiError::bucket_already_owned_by_you);
+}
+
+// A bucket that nobody administers would be of no use to who made it: it goes again.
+boost::asio::awaitable<s3::ApiResult<void>> give_to_maker(S3Call& call) {
+  if (may(call, {control::Action::write_bucket_config, call.bucket(), {}})) {
+    co_return s3::ApiResult<void>();
+  }
+  BucketOwners* owners = call.backend.options.owners;
+  Result<void> given = fail(ErrorCode::internal, "there is nobody to keep the bucket's grants");
+  if (owners != nullptr) {
+    given = co_await owners->bucket_made(call.bucket(), call.identity.principal);
+  }
+  if (given) co_return s3::ApiResult<void>();
+  (void)co_await call.store().delete_bucket(call.bucket());
+  co_return refuse_with(given.error());
+}
+
 }  // namespace
 
 S3Answer list_buckets(S3Call& call) {
@@ -22,9 +47,19 @@ S3Answer list_buckets(S3Call& call) {
   s3::ListBucketsResult answer;
   answer.owner = store_owner();
   answer.prefix = call.query("prefix");
+  auto limit = number_of(call, "max-buckets", {1, 10'000, buckets->size()});
+  if (!limit) co_return std::unexpected(std::move(limit.error()));
+  const auto after = from_base64url(call.query("continuation-token"));
+  if (!after) {
+    co_return s3::refuse(ApiError::invalid_argument, "The continuation token is incorrect.");
+  }
   for (const store::BucketInfo& bucket : *buckets) {
-    if (!bucket.name.value.starts_with(answer.prefix)) continue;
+    if (!bucket.name.value.starts_with(answer.prefix) || bucket.name.value <= *after) continue;
     if (!may(call, {control::Action::head_bucket, bucket.name, {}})) continue;
+    if (answer.buckets.size() == *limit) {
+      answer.continuation_token = to_base64url(as_bytes(answer.buckets.back().name));
+      break;
+    }
     answer.buckets.push_back({bucket.name.value, bucket.created});
   }
   co_return xml_reply(s3::write_list_buckets(answer));
@@ -43,11 +78,12 @@ S3Answer create_bucket(S3Call& call) {
   const bool lock = s3::equal_ascii_case(call.header("x-amz-bucket-object-lock-enabled"), "true");
   auto done = co_await call.store().create_bucket(call.bucket(), lock);
   call.backend.lock_defaults.forget(call.bucket());
-  if (!done) {
-    if (done.error().code == ErrorCode::bucket_exists) {
-      co_return s3::refuse(ApiError::bucket_already_owned_by_you);
-    }
+  if (!done && done.error().code == ErrorCode::bucket_exists) {
+    if (auto again = make_again(call); !again) co_return std::unexpected(std::move(again.error()));
+  } else if (!done) {
     co_return refuse_with(done.error());
+  } else if (auto owned = co_await give_to_maker(call); !owned) {
+    co_return std::unexpected(std::move(owned.error()));
   }
   S3Reply reply = empty_reply(200);
   reply.head.headers.add("Location", "/" + call.bucket().value);
@@ -58,6 +94,11 @@ S3Answer delete_bucket(S3Call& call) {
   auto done = co_await call.store().delete_bucket(call.bucket());
   call.backend.lock_defaults.forget(call.bucket());
   if (!done) co_return refuse_with(done.error());
+  if (BucketOwners* owners = call.backend.options.owners) {
+    if (auto gone = co_await owners->bucket_removed(call.bucket()); !gone) {
+      co_return refuse_with(gone.error());
+    }
+  }
   co_return empty_reply(204);
 }
 

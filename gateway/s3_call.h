@@ -41,6 +41,7 @@ struct S3Call {
   S3Target target;
   Identity identity;
   std::optional<s3::CopySource> source;  // decoded once, judged and read as such
+  net::Headers failure_headers;          // that the answer carries if the handler fails
 
   store::ObjectStore& store() const { return backend.store; }
   const net::RequestHead& request() const { return exchange.request(); }

@@ -102,7 +102,7 @@ s3::ApiFailure explain_copy(const Error& error) {
 
 void add_version_headers(net::Headers& headers, const S3Call& call, const VersionId& version) {
   if (call.source->version) headers.add("x-amz-copy-source-version-id", *call.source->version);
-  if (!version.empty()) headers.add("x-amz-version-id", version.value);
+  add_written_version(headers, version);
 }
 
 }  // namespace

@@ -64,6 +64,8 @@ s3::ApiResult<store::DeleteRequest> request_of(const S3Call& call, const s3::Del
   request.key = ObjectKey(entry.key);
   if (entry.version) request.version = VersionId(*entry.version);
   if (entry.etag) request.conditions.if_match = ETag(s3::unquote_etag(*entry.etag));
+  request.conditions.if_modified_at = entry.modified;
+  request.conditions.if_size = entry.size;
   request.bypass_governance = bypasses_governance(call);
   return request;
 }
@@ -75,9 +77,8 @@ S3Answer delete_object(S3Call& call) {
   request.bucket = call.bucket();
   request.key = call.key();
   request.version = call.version();
-  auto conditions = write_conditions(call);
+  auto conditions = removal_conditions(call);
   if (!conditions) co_return std::unexpected(std::move(conditions.error()));
-  if (conditions->if_none_match_any) co_return s3::refuse(ApiError::not_implemented);
   request.conditions = std::move(*conditions);
   request.bypass_governance = bypasses_governance(call);
   auto result = co_await call.store().remove(std::move(request));

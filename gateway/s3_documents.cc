@@ -151,12 +151,14 @@ S3Answer put_document(S3Call& call) {
   if (kind.kind == BucketDocument::object_lock) {
     auto bucket = co_await call.store().head_bucket(call.bucket());
     if (!bucket) co_return refuse_with(bucket.error());
-    if (!bucket->object_lock) {
+    if (bucket->versioning != store::Versioning::enabled) {
       co_return s3::refuse(ApiError::invalid_bucket_state,
-                           "Object Lock configuration cannot be enabled on existing buckets.");
+                           "Versioning must be 'Enabled' on the bucket to apply a Object Lock "
+                           "configuration");
     }
   }
   auto done = co_await call.store().set_bucket_document(call.bucket(), kind.kind, std::move(*text));
+  if (kind.kind == BucketDocument::object_lock) call.backend.lock_defaults.forget(call.bucket());
   if (!done) co_return refuse_with(done.error());
   co_return empty_reply(policy ? 204 : 200);
 }

@@ -61,7 +61,8 @@ s3::ListEntry entry_of(const store::ObjectInfo& info) {
 // Tokens are the position itself, opaque to clients. They move within the prefix that was judged.
 s3::ApiResult<std::string> position_of(const S3Call& call) {
   if (call.operation == Operation::list_objects) return std::string(call.query("marker"));
-  if (!call.target.query.has("continuation-token")) return std::string(call.query("start-after"));
+  // An empty token is none, as clients send it that always name one.
+  if (call.query("continuation-token").empty()) return std::string(call.query("start-after"));
   const std::string_view token = call.query("continuation-token");
   auto position = from_base64url(token);
   if (!position || position->empty()) {
@@ -78,7 +79,9 @@ s3::ListResult echo_of(const S3Call& call, const Page& page) {
   answer.max_keys = page.limit;
   answer.url_encoded = page.url_encoded;
   answer.marker = call.query("marker");
-  answer.continuation_token = call.query("continuation-token");
+  if (call.target.query.has("continuation-token")) {
+    answer.continuation_token = call.query("continuation-token");
+  }
   answer.start_after = call.query("start-after");
   const bool first = call.operation == Operation::list_objects;
   if (first || call.query("fetch-owner") == "true") answer.owner = store_owner();

@@ -115,7 +115,6 @@ S3Answer put_part(S3Call& call) {
   }
   auto upload = open_upload(call, call.backend.options.max_put_bytes);
   if (!upload) co_return std::unexpected(std::move(upload.error()));
-  if (!upload->size) co_return s3::refuse(ApiError::missing_content_length);
   store::PartRequest request;
   request.bucket = call.bucket();
   request.key = call.key();
@@ -166,9 +165,7 @@ S3Answer complete_upload(S3Call& call) {
     answer.checksum_type = to_string(result->checksums.front().type);
   }
   S3Reply reply = xml_reply(s3::write_complete_result(answer));
-  if (!result->version.empty()) {
-    reply.head.headers.add("x-amz-version-id", result->version.value);
-  }
+  add_written_version(reply.head.headers, result->version);
   co_return reply;
 }
 

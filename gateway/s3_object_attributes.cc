@@ -50,13 +50,15 @@ s3::ApiResult<s3::ObjectPartsPage> parts_of(const S3Call& call, const store::Obj
   parts.total = static_cast<std::uint32_t>(info.part_sizes.size());
   parts.max_parts = std::min<std::uint32_t>(*limit, 1000);
   parts.part_marker = *marker;
-  if (info.checksums.empty()) return parts;  // AWS lists parts only of objects with checksums
   std::uint32_t number = parts.part_marker;
   while (number < parts.total && parts.parts.size() < parts.max_parts) {
     ++number;
     s3::PartEntry entry;
     entry.number = number;
     entry.size = info.part_sizes[number - 1];
+    if (number <= info.part_checksums.size()) {
+      entry.checksums = checksum_values({info.part_checksums[number - 1]}, 0);
+    }
     parts.parts.push_back(std::move(entry));
   }
   parts.next_part_marker = number;

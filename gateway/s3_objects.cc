@@ -41,6 +41,24 @@ bool range_holds(std::string_view if_range, const store::ObjectInfo& info) {
                      std::chrono::floor<std::chrono::seconds>(*date);
 }
 
+// A key that is hidden by a delete marker says so, and says which.
+boost::asio::awaitable<void> tell_of_marker(S3Call& call, ErrorCode code) {
+  if (code == ErrorCode::method_not_allowed) {
+    call.failure_headers.add("x-amz-delete-marker", "true");
+    if (const auto version = call.version()) {
+      call.failure_headers.add("x-amz-version-id", version->value);
+    }
+    co_return;
+  }
+  auto newest = co_await call.store().list_versions(
+      {call.bucket(), call.key().value, {}, {}, std::nullopt, 1});
+  if (!newest || newest->versions.empty()) co_return;
+  const store::ObjectInfo& info = newest->versions.front();
+  if (info.key != call.key() || !info.latest || !info.delete_marker) co_return;
+  call.failure_headers.add("x-amz-delete-marker", "true");
+  call.failure_headers.add("x-amz-version-id", info.version.value);
+}
+
 // The answers that carry headers of the object although it is not sent.
 S3Answer explain_get(S3Call& call, store::GetRequest request, Error error) {
   if (error.code == ErrorCode::not_modified) {
@@ -56,7 +74,21 @@ S3Answer explain_get(S3Call& call, store::GetRequest request, Error error) {
     }
     co_return reply;
   }
+  if (error.code == ErrorCode::no_such_key || error.code == ErrorCode::method_not_allowed) {
+    co_await tell_of_marker(call, error.code);
+  }
   co_return refuse_with(error);
+}
+
+// The object's checksum belongs to the whole; a part that is asked for by number has its own.
+void add_checksums_of_answer(net::Headers& headers, const store::GetResult& result,
+                             const store::GetRequest& request) {
+  const store::ObjectInfo& info = result.info;
+  if (!result.partial) return add_checksum_headers(headers, info.checksums, info.part_sizes.size());
+  if (!request.part_number || *request.part_number > info.part_checksums.size()) return;
+  add_checksum_headers(headers, {info.part_checksums[*request.part_number - 1]}, 0);
+  if (info.checksums.empty()) return;
+  headers.set("x-amz-checksum-type", to_string(info.checksums.front().type));
 }
 
 void add_range_headers(net::ResponseHead& head, const store::GetResult& result,
@@ -92,9 +124,8 @@ S3Answer get_object(S3Call& call) {
     co_return std::unexpected(std::move(good.error()));
   }
   if (request->version) reply.head.headers.set("x-amz-version-id", result->info.version.value);
-  if (s3::equal_ascii_case(call.header("x-amz-checksum-mode"), "ENABLED") && !result->partial) {
-    add_checksum_headers(reply.head.headers, result->info.checksums,
-                         result->info.part_sizes.size());
+  if (s3::equal_ascii_case(call.header("x-amz-checksum-mode"), "ENABLED")) {
+    add_checksums_of_answer(reply.head.headers, *result, *request);
   }
   add_range_headers(reply.head, *result, *request);
   // Objects are users' bytes: a browser may neither guess a type nor run anything in our origin.
@@ -117,7 +148,6 @@ S3Answer put_object(S3Call& call) {
   if (!retention) co_return std::unexpected(std::move(retention.error()));
   auto upload = open_upload(call, call.backend.options.max_put_bytes);
   if (!upload) co_return std::unexpected(std::move(upload.error()));
-  if (!upload->size) co_return s3::refuse(ApiError::missing_content_length);
   store::PutRequest request;
   request.bucket = call.bucket();
   request.key = call.key();
@@ -132,9 +162,7 @@ S3Answer put_object(S3Call& call) {
   if (!result) co_return std::unexpected(upload->explain(result.error()));
   S3Reply reply = empty_reply(200);
   reply.head.headers.add("ETag", s3::quote_etag(result->etag.value));
-  if (!result->version.empty()) {
-    reply.head.headers.add("x-amz-version-id", result->version.value);
-  }
+  add_written_version(reply.head.headers, result->version);
   add_checksum_headers(reply.head.headers, result->checksums, 0);
   co_return reply;
 }

@@ -14,8 +14,9 @@ using s3::ApiError;
 
 class JudgedReader final : public BodyReader {
  public:
-  JudgedReader(const S3Call& call, BodyReader& source)
+  JudgedReader(const S3Call& call, BodyReader& source, std::uint64_t limit)
       : source_(source),
+        left_(limit),
         counters_(call.backend.counters),
         rejudge_(call, needs_of(call).value_or(std::vector<Need>{})) {}
 
@@ -25,6 +26,9 @@ class JudgedReader final : public BodyReader {
     if (!rejudge_.still_allowed()) {
       co_return fail(ErrorCode::access_denied, "The grant was removed during the upload.");
     }
+    // A body of unknown length is held to the limit as it arrives.
+    if (*count > left_) co_return fail(ErrorCode::entity_too_large, "The body is too large.");
+    left_ -= *count;
     counters_.bytes_in.fetch_add(*count, std::memory_order_relaxed);
     co_return count;
   }
@@ -32,6 +36,7 @@ class JudgedReader final : public BodyReader {
 
  private:
   BodyReader& source_;
+  std::uint64_t left_;
   S3Counters& counters_;
   Rejudge rejudge_;
 };
@@ -114,7 +119,8 @@ s3::ApiResult<std::vector<store::Checksum>> checksum_headers(const S3Call& call)
       checksum.value.resize(dash);
     }
     if (!s3::decode_checksum(*algorithm, checksum.value)) {
-      return s3::refuse(ApiError::invalid_request, "Value for " + name + " header is invalid.");
+      // What is no digest at all is not the body's either.
+      return s3::refuse(ApiError::bad_digest, "Value for " + name + " header is invalid.");
     }
     found.push_back(std::move(checksum));
   }
@@ -152,7 +158,7 @@ s3::ApiResult<Upload> open_upload(S3Call& call, std::uint64_t limit) {
       s3::PayloadReader::open(call.exchange.body(), call.identity.signature, std::move(*options));
   if (!payload) return std::unexpected(std::move(payload.error()));
   upload.payload = std::move(*payload);
-  upload.body = judged_reader(call, *upload.payload);
+  upload.body = judged_reader(call, *upload.payload, limit);
   return upload;
 }
 
@@ -169,8 +175,9 @@ boost::asio::awaitable<s3::ApiResult<std::string>> read_document(S3Call& call, s
   co_return std::move(*text);
 }
 
-std::unique_ptr<BodyReader> judged_reader(const S3Call& call, BodyReader& source) {
-  return std::make_unique<JudgedReader>(call, source);
+std::unique_ptr<BodyReader> judged_reader(const S3Call& call, BodyReader& source,
+                                          std::uint64_t limit) {
+  return std::make_unique<JudgedReader>(call, source, limit);
 }
 
 }  // namespace holdfast::gateway

@@ -26,8 +26,8 @@ struct Upload {
   s3::ApiFailure explain(const Error& error) const;
 };
 
-// missing_content_length, entity_too_large (more than `limit` bytes declared), invalid_digest,
-// invalid_request (two checksums, unknown algorithm). Reads nothing yet.
+// entity_too_large (more than `limit` bytes declared), invalid_digest, bad_digest (a checksum that
+// is none), invalid_request (two checksums, unknown algorithm). Reads nothing yet.
 s3::ApiResult<Upload> open_upload(S3Call& call, std::uint64_t limit);
 
 // What x-amz-checksum-* headers of a request with a document speak of: CompleteMultipartUpload's
@@ -41,7 +41,9 @@ boost::asio::awaitable<s3::ApiResult<std::string>> read_document(
 // x-amz-checksum-* headers; at most one algorithm. A composite value ("…-N") is kept as such.
 s3::ApiResult<std::vector<store::Checksum>> checksum_headers(const S3Call& call);
 
-// The reader fails with access_denied once a newer policy no longer allows what the call needs.
-std::unique_ptr<BodyReader> judged_reader(const S3Call& call, BodyReader& source);
+// The reader fails with access_denied once a newer policy no longer allows what the call needs, and
+// with entity_too_large beyond `limit` bytes.
+std::unique_ptr<BodyReader> judged_reader(const S3Call& call, BodyReader& source,
+                                          std::uint64_t limit);
 
 }  // namespace holdfast::gateway

@@ -137,7 +137,7 @@ S3Reply answer_of(const S3Call& call, const s3::PostFields& fields, const Object
   }
   if (reply.head.status != 303) reply.head.headers.add("Location", location);
   reply.head.headers.add("ETag", s3::quote_etag(result.etag.value));
-  if (!result.version.empty()) reply.head.headers.add("x-amz-version-id", result.version.value);
+  add_written_version(reply.head.headers, result.version);
   return reply;
 }
 
@@ -196,7 +196,7 @@ S3Answer post_form(S3Call& call) {
   if (!locked) co_return std::unexpected(std::move(locked.error()));
   const auto file = form.file();
   BoundedFile bounded(*file, *policy, call.backend.options.max_put_bytes);
-  const auto judged = judged_reader(call, bounded);
+  const auto judged = judged_reader(call, bounded, call.backend.options.max_put_bytes);
   auto result = co_await call.store().put(std::move(request), *judged);
   if (!result) {
     co_return std::unexpected(bounded.failure() ? *bounded.failure() : to_failure(result.error()));

@@ -171,7 +171,7 @@ S3Service::S3Service(store::ObjectStore& store, control::PolicySource& policies,
       audit_(audit),
       clock_(clock),
       next_request_(random.next_u64()),
-      authenticator_(clock, options_.signing_keys),
+      authenticator_(clock, options_),
       lock_defaults_(store, clock),
       backend_{store, policies, audit, clock, options_, counters_, authenticator_, lock_defaults_} {
 }
@@ -273,6 +273,7 @@ boost::asio::awaitable<void> S3Service::send_failure(S3Call& call, const s3::Api
   net::Headers& headers = reply.head.headers;
   headers.add("x-amz-request-id", call.request_id);
   if (!call.target.bucket.empty()) headers.add("x-amz-bucket-region", options_.hosts.region);
+  for (const auto& [name, value] : call.failure_headers.items()) headers.add(name, value);
   if (call.has_header("origin") && !call.target.bucket.empty()) co_await add_cors(call, headers);
   count(call, info.status);
   audit(call, info.status);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/bucket_owners.h"
 #include "gateway/s3_operation.h"
 #include "gateway/s3_target.h"
 
@@ -15,6 +16,9 @@ namespace holdfast::gateway {
 
 // Denials are always recorded.
 enum class AuditLevel : std::uint8_t { denials, writes, everything };
+
+// Who makes buckets. `everyone`: whoever has a key of their own; they administer what they made.
+enum class BucketCreators : std::uint8_t { administrators, everyone };
 
 struct S3ServiceOptions {
   HostNames hosts;
@@ -27,6 +31,9 @@ struct S3ServiceOptions {
   std::chrono::milliseconds epoch_poll{50};        // of the access feed
   std::uint64_t max_put_bytes = 5ull << 30;
   std::size_t signing_keys = 4'096;  // cached derived keys, bounded
+  BucketCreators bucket_creators = BucketCreators::administrators;
+  BucketOwners* owners = nullptr;  // outlives the service; null: grants are kept by nobody
+  bool v2_forms = false;           // POST forms that are signed as before SigV4
 };
 
 // Monotonic counters for metrics; relaxed atomics, any thread.

@@ -15,9 +15,9 @@ constexpr std::string_view statements[] = {
     "SELECT id,name,created,versioning,object_lock FROM bucket ORDER BY name",
     "INSERT INTO bucket(id,name,created,versioning,object_lock) VALUES(?,?,?,?,?)",
     "UPDATE bucket SET versioning=?2 WHERE id=?1",
+    "UPDATE bucket SET object_lock=1 WHERE id=?",
     "SELECT 1 FROM current WHERE bucket=? LIMIT 1",
     "SELECT 1 FROM old WHERE bucket=? LIMIT 1",
-    "SELECT 1 FROM upload WHERE bucket=? LIMIT 1",
     "DELETE FROM bucket WHERE id=?",
     "DELETE FROM document WHERE bucket=?",
     "DELETE FROM change WHERE bucket=?",
@@ -162,8 +162,12 @@ Result<void> Catalogue::set_bucket_versioning(std::uint64_t bucket, int versioni
   return execute(Query::set_versioning, bucket, versioning);
 }
 
-Result<bool> Catalogue::bucket_is_empty(std::uint64_t bucket) {
-  for (const auto query : {Query::any_current, Query::any_old, Query::any_upload}) {
+Result<void> Catalogue::set_bucket_object_lock(std::uint64_t bucket) {
+  return execute(Query::set_object_lock, bucket);
+}
+
+Result<bool> Catalogue::holds_no_version(std::uint64_t bucket) {
+  for (const auto query : {Query::any_current, Query::any_old}) {
     auto row = one<bool>(query, [](const Statement&) { return true; }, bucket);
     if (!row) return std::unexpected(row.error());
     if (*row) return false;

@@ -45,8 +45,9 @@ class Catalogue {
   Result<std::vector<BucketRow>> buckets();
   Result<void> insert_bucket(const BucketRow& bucket);
   Result<void> set_bucket_versioning(std::uint64_t bucket, int versioning);
-  Result<bool> bucket_is_empty(std::uint64_t bucket);
-  // The bucket's row, documents and change feed. REQUIRES: bucket_is_empty.
+  Result<void> set_bucket_object_lock(std::uint64_t bucket);
+  Result<bool> holds_no_version(std::uint64_t bucket);  // uploads do not count
+  // The bucket's row, documents and change feed. REQUIRES: no version and no upload is left.
   Result<void> erase_bucket(std::uint64_t bucket);
   Result<std::optional<std::string>> document(std::uint64_t bucket, int kind);
   Result<void> set_document(std::uint64_t bucket, int kind, std::string_view text);

@@ -50,9 +50,10 @@ struct ListResult {
   std::uint32_t max_keys = 1000;
   bool truncated = false;
   bool url_encoded = false;
-  std::string marker, next_marker;                          // V1
-  std::string continuation_token, next_token, start_after;  // V2
-  std::optional<Owner> owner;                               // V1, and V2 with fetch-owner
+  std::string marker, next_marker;                // V1
+  std::optional<std::string> continuation_token;  // V2, given back even when empty
+  std::string next_token, start_after;            // V2
+  std::optional<Owner> owner;                     // V1, and V2 with fetch-owner
   std::vector<ListEntry> entries;
   std::vector<std::string> common_prefixes;
 };

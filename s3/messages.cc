@@ -26,6 +26,15 @@ ApiResult<DeleteEntry> parse_delete_entry(const XmlNode& node) {
   entry.key = key->text;
   entry.version = optional_text(node, "VersionId");
   if (const auto etag = optional_text(node, "ETag")) entry.etag = unquote_etag(*etag);
+  if (const auto time = optional_text(node, "LastModifiedTime")) {
+    entry.modified = from_http_date(trim_spaces(*time));
+    if (!entry.modified) entry.modified = from_rfc3339(trim_spaces(*time));
+    if (!entry.modified) return refuse(ApiError::malformed_xml);
+  }
+  if (const auto size = optional_text(node, "Size")) {
+    entry.size = parse_u64(trim_spaces(*size));
+    if (!entry.size) return refuse(ApiError::malformed_xml);
+  }
   return entry;
 }
 
@@ -72,6 +81,8 @@ std::string write_delete_objects(const DeleteObjects& request) {
     xml.element("Key", entry.key);
     if (entry.version) xml.element("VersionId", *entry.version);
     if (entry.etag) xml.element("ETag", quote_etag(*entry.etag));
+    if (entry.modified) xml.element("LastModifiedTime", to_http_date(*entry.modified));
+    if (entry.size) xml.element("Size", *entry.size);
     xml.close();
   }
   if (request.quiet) xml.boolean("Quiet", true);

@@ -25,7 +25,10 @@ struct ChecksumValue {
 struct DeleteEntry {
   std::string key;
   std::optional<std::string> version;
-  std::optional<std::string> etag;  // conditional delete
+  // Conditions of the delete.
+  std::optional<std::string> etag = std::nullopt;
+  std::optional<TimePoint> modified = std::nullopt;
+  std::optional<std::uint64_t> size = std::nullopt;
 };
 struct DeleteObjects {
   std::vector<DeleteEntry> entries;  // 1 to 1,000

@@ -70,6 +70,9 @@ Result<void> validate_bucket_name(std::string_view name) {
     return bad("must begin and end with a letter or digit");
   }
   if (name.contains("..")) return bad("must not hold two dots in a row");
+  if (name.contains(".-") || name.contains("-.")) {
+    return bad("holds a part between dots that begins or ends with '-'");
+  }
   if (looks_like_ipv4(name)) return bad("must not look like an IP address");
   for (const std::string_view prefix : {"xn--", "sthree-"}) {
     if (name.starts_with(prefix)) return bad("begins with a reserved prefix");

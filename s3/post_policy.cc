@@ -1,6 +1,9 @@
 #include "s3/post_policy.h"
 
+#include <openssl/hmac.h>
+
 #include <algorithm>
+#include <array>
 #include <boost/json.hpp>
 
 #include "base/encoding.h"
@@ -68,6 +71,14 @@ ApiResult<void> add_object(PostPolicy& policy, const json::object& pairs) {
   policy.conditions.push_back({PostCondition::Kind::equals, ascii_lower(pair.key()),
                                std::string(pair.value().get_string())});
   return {};
+}
+
+std::string hmac_sha1(std::string_view key, std::string_view data) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int bytes = 0;
+  HMAC(EVP_sha1(), key.data(), static_cast<int>(key.size()),
+       reinterpret_cast<const unsigned char*>(data.data()), data.size(), digest.data(), &bytes);
+  return {reinterpret_cast<const char*>(digest.data()), bytes};
 }
 
 bool needs_no_condition(std::string_view field) {
@@ -148,6 +159,47 @@ ApiResult<void> check_post_length(const PostPolicy& policy, std::uint64_t bytes,
   return {};
 }
 
+namespace {
+
+ApiResult<std::optional<ParsedAuthorization>> parse_v2(const PostFields& fields,
+                                                       std::size_t v4_fields) {
+  const std::string* key = find_field(fields, "awsaccesskeyid");
+  const std::string* signature = find_field(fields, "signature");
+  const std::string* policy = find_field(fields, "policy");
+  if (!key || !signature || !policy || key->empty() || v4_fields != 1) {
+    return refuse(ApiError::invalid_argument,
+                  "Bucket POST must contain the fields policy, AWSAccessKeyId and signature, each "
+                  "once.");
+  }
+  ParsedAuthorization out;
+  out.kind = AuthKind::post_policy_v2;
+  out.access_key = *key;
+  out.signature = *signature;
+  if (const std::string* token = find_field(fields, "x-amz-security-token")) {
+    out.session_token = *token;
+  }
+  return out;
+}
+
+ApiResult<VerifiedSignature> verify_v2(const ParsedAuthorization& parsed, std::string_view secret,
+                                       std::string_view policy, const VerifyOptions& options) {
+  if (!options.v2_forms) {
+    return refuse(ApiError::invalid_request,
+                  "The authorization mechanism you have provided is not "
+                  "supported. Please use AWS4-HMAC-SHA256.");
+  }
+  if (secret.empty()) return refuse(ApiError::invalid_access_key_id);
+  const std::string expected = to_base64(as_bytes(hmac_sha1(secret, policy)));
+  if (!constant_time_equal(expected, parsed.signature)) {
+    return refuse(ApiError::signature_does_not_match);
+  }
+  VerifiedSignature out;
+  out.kind = AuthKind::post_policy_v2;
+  return out;
+}
+
+}  // namespace
+
 ApiResult<std::optional<ParsedAuthorization>> parse_post_authorization(const PostFields& fields) {
   constexpr std::string_view names[] = {"policy", "x-amz-algorithm", "x-amz-credential",
                                         "x-amz-date", "x-amz-signature"};
@@ -157,9 +209,7 @@ ApiResult<std::optional<ParsedAuthorization>> parse_post_authorization(const Pos
         std::ranges::count_if(fields, [&](const auto& field) { return field.first == name; }));
   }
   if (find_field(fields, "awsaccesskeyid") || find_field(fields, "signature")) {
-    return refuse(ApiError::invalid_request,
-                  "The authorization mechanism you have provided is not "
-                  "supported. Please use AWS4-HMAC-SHA256.");
+    return parse_v2(fields, present);
   }
   if (present == 0) return std::nullopt;
   for (const std::string_view name : names) {
@@ -193,6 +243,9 @@ ApiResult<std::optional<ParsedAuthorization>> parse_post_authorization(const Pos
 ApiResult<VerifiedSignature> verify_post(const ParsedAuthorization& parsed, std::string_view secret,
                                          const PostFields& fields, const VerifyOptions& options) {
   const std::string* policy = find_field(fields, "policy");
+  if (parsed.kind == AuthKind::post_policy_v2 && policy) {
+    return verify_v2(parsed, secret, *policy, options);
+  }
   if (parsed.kind != AuthKind::post_policy || !policy) return refuse(ApiError::access_denied);
   if (secret.empty()) return refuse(ApiError::invalid_access_key_id);
   if (parsed.scope.service != options.service ||

@@ -41,8 +41,9 @@ ApiResult<void> check_post_policy(const PostPolicy& policy, const PostFields& fi
 // To be called with the file's size, and while it is being read with the bytes so far.
 ApiResult<void> check_post_length(const PostPolicy& policy, std::uint64_t bytes, bool at_end);
 
-// Credentials in the form: x-amz-algorithm, -credential, -date, -signature, and policy. nullopt:
-// none of them is there (anonymous). A part of them is refused.
+// Credentials in the form: x-amz-algorithm, -credential, -date, -signature, and policy; or SigV2's
+// AWSAccessKeyId, signature and policy. nullopt: none of them is there (anonymous). A part of them,
+// or both kinds, is refused.
 ApiResult<std::optional<ParsedAuthorization>> parse_post_authorization(const PostFields& fields);
 // Signature over the form's base64 policy; scope as in verify(). Time is the policy's matter.
 ApiResult<VerifiedSignature> verify_post(const ParsedAuthorization& parsed, std::string_view secret,

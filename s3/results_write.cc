@@ -132,7 +132,7 @@ std::string write_list_v2(const ListResult& result) {
   write_list_head(xml, result, key);
   xml.element("KeyCount", result.entries.size() + result.common_prefixes.size());
   if (!result.start_after.empty()) xml.element("StartAfter", key(result.start_after));
-  write_optional(xml, "ContinuationToken", result.continuation_token);
+  if (result.continuation_token) xml.element("ContinuationToken", *result.continuation_token);
   write_optional(xml, "NextContinuationToken", result.next_token);
   write_list_rows(xml, result, key);
   return xml.finish();

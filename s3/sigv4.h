@@ -49,9 +49,9 @@ enum class PayloadMode : std::uint8_t {
 // nullopt: neither a known word nor 64 hex digits.
 std::optional<PayloadMode> payload_mode(std::string_view content_sha256);
 
-// post_policy is never answered by parse_authorization: the edge finds it in the form
-// (s3/post_policy.h).
-enum class AuthKind : std::uint8_t { anonymous, header, presigned, post_policy };
+// The last two are never answered by parse_authorization: the edge finds them in the form
+// (s3/post_policy.h). post_policy_v2 is SigV2's form of it, which is off unless asked for.
+enum class AuthKind : std::uint8_t { anonymous, header, presigned, post_policy, post_policy_v2 };
 
 struct Credentials {
   std::string access_key;
@@ -111,6 +111,7 @@ struct VerifyOptions {
   std::string_view region;  // empty: any region is accepted
   std::chrono::seconds max_skew{15 * 60};
   SigningKeyCache* cache = nullptr;
+  bool v2_forms = false;  // verify_post: HMAC-SHA1 over the policy, as old form makers sign
 };
 struct VerifiedSignature {
   AuthKind kind = AuthKind::anonymous;

@@ -353,6 +353,7 @@ ApiResult<ParsedAuthorization> parse_authorization(const SigningRequest& request
       taken = parse_query_kind(out);
       break;
     case AuthKind::post_policy:
+    case AuthKind::post_policy_v2:
       taken = refuse(ApiError::access_denied);
       break;
   }

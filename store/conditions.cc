@@ -81,6 +81,11 @@ Result<void> check_write(const WriteConditions& conditions, const ObjectInfo* cu
   if (conditions.if_none_match_any && current != nullptr) {
     return fail(ErrorCode::precondition_failed, "If-None-Match: {} exists", log_field(key.value));
   }
+  if (conditions.if_none_match && current != nullptr &&
+      *conditions.if_none_match == current->etag) {
+    return fail(ErrorCode::precondition_failed, "If-None-Match: the ETag of {} is {}",
+                log_field(key.value), current->etag.value);
+  }
   if (!conditions.if_match) return {};
   if (current == nullptr) {
     return fail(ErrorCode::no_such_key, "If-Match: {} does not exist", log_field(key.value));
@@ -90,6 +95,27 @@ Result<void> check_write(const WriteConditions& conditions, const ObjectInfo* cu
                 log_field(key.value), current->etag.value);
   }
   return {};
+}
+
+Result<void> check_removal(const WriteConditions& conditions, const ObjectInfo* named) {
+  if (named == nullptr) return {};
+  if (conditions.if_match && conditions.if_match->value != "*" &&
+      *conditions.if_match != named->etag) {
+    return fail(ErrorCode::precondition_failed, "If-Match: the ETag is {}", named->etag.value);
+  }
+  if (conditions.if_modified_at &&
+      in_seconds(*conditions.if_modified_at) != in_seconds(named->modified)) {
+    return fail(ErrorCode::precondition_failed, "modified at another time");
+  }
+  if (conditions.if_size && *conditions.if_size != named->size) {
+    return fail(ErrorCode::precondition_failed, "the size is {}", named->size);
+  }
+  return {};
+}
+
+bool is_conditional(const WriteConditions& conditions) {
+  return conditions.if_match || conditions.if_none_match_any || conditions.if_none_match ||
+         conditions.if_modified_at || conditions.if_size;
 }
 
 Result<Window> resolve_window(const std::optional<ByteRange>& range,

@@ -23,6 +23,10 @@ Result<void> check_copy_source(const ReadConditions& conditions, const ObjectInf
 // precondition_failed; no_such_key for If-Match on nothing.
 Result<void> check_write(const WriteConditions& conditions, const ObjectInfo* current,
                          const ObjectKey& key);
+// `named` is what a removal names: the version, else the latest, markers too; null where there is
+// none, so that nothing is left to remove and every condition is met. precondition_failed.
+Result<void> check_removal(const WriteConditions& conditions, const ObjectInfo* named);
+bool is_conditional(const WriteConditions& conditions);
 
 struct Window {
   std::uint64_t first = 0;

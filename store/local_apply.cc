@@ -29,6 +29,9 @@ class Applier {
   }
 
   Result<void> operator()(const SetDocumentOp& op) {
+    if (op.kind == BucketDocument::object_lock && !op.text.empty()) {
+      if (auto locked = catalogue_.set_bucket_object_lock(op.bucket); !locked) return locked;
+    }
     return catalogue_.set_document(op.bucket, std::to_underlying(op.kind), op.text);
   }
 

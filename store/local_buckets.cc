@@ -6,6 +6,32 @@
 
 namespace holdfast::store {
 
+namespace {
+
+Result<void> abort_uploads_of(WriteGroup& group, std::uint64_t bucket) {
+  for (;;) {
+    auto page = group.catalogue().list_uploads({bucket, {}, {}, {}, {}, 1000});
+    if (!page) return std::unexpected(page.error());
+    if (page->uploads.empty()) return {};
+    for (const auto& upload : page->uploads) {
+      auto done = group.append(AbortUploadOp{upload.id});
+      if (!done) return std::unexpected(done.error());
+    }
+  }
+}
+
+// Object Lock may come to a bucket later, and never goes.
+Result<void> check_lock_document(const index::BucketRow& bucket, std::string_view text) {
+  if (text.empty()) {
+    return fail(ErrorCode::conflict, "Object Lock of bucket {} cannot be taken away", bucket.name);
+  }
+  if (static_cast<Versioning>(bucket.versioning) == Versioning::enabled) return {};
+  return fail(ErrorCode::conflict, "Object Lock needs versioning, which bucket {} has not enabled",
+              bucket.name);
+}
+
+}  // namespace
+
 Async<void> LocalStore::create_bucket(BucketName name, bool object_lock) {
   if (auto valid = s3::validate_bucket_name(name.value); !valid) co_return valid;
   co_return co_await state_->sequencer->submit([name,
@@ -24,12 +50,12 @@ Async<void> LocalStore::delete_bucket(BucketName name) {
   co_return co_await state_->sequencer->submit([name](WriteGroup& group) -> Result<void> {
     auto bucket = find_bucket(group.catalogue(), name);
     if (!bucket) return std::unexpected(bucket.error());
-    auto empty = group.catalogue().bucket_is_empty(bucket->id);
+    auto empty = group.catalogue().holds_no_version(bucket->id);
     if (!empty) return std::unexpected(empty.error());
     if (!*empty) {
-      return fail(ErrorCode::bucket_not_empty, "bucket {} still holds versions or uploads",
-                  name.value);
+      return fail(ErrorCode::bucket_not_empty, "bucket {} still holds versions", name.value);
     }
+    if (auto ended = abort_uploads_of(group, bucket->id); !ended) return ended;
     auto done = group.append(DeleteBucketOp{bucket->id});
     if (!done) return std::unexpected(done.error());
     return {};
@@ -92,6 +118,9 @@ Async<void> LocalStore::set_bucket_document(BucketName name, BucketDocument kind
       [name, kind, text = std::move(text)](WriteGroup& group) -> Result<void> {
         auto bucket = find_bucket(group.catalogue(), name);
         if (!bucket) return std::unexpected(bucket.error());
+        if (kind == BucketDocument::object_lock) {
+          if (auto allowed = check_lock_document(*bucket, text); !allowed) return allowed;
+        }
         auto done = group.append(SetDocumentOp{bucket->id, kind, text});
         if (!done) return std::unexpected(done.error());
         return {};

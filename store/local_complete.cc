@@ -122,6 +122,9 @@ Result<NewVersion> assemble(const CompleteRequest& request, const Parts& parts, 
     version.size += part.size;
     version.meta.part_sizes.push_back(part.size);
     digests.push_back(from_hex(part.etag).value_or(std::string()));
+    if (!meta.checksum) continue;
+    const Checksum* checksum = find_checksum(parts.at(wanted.number).checksums, *meta.checksum);
+    if (checksum != nullptr) version.meta.part_checksums.push_back(*checksum);
   }
   version.key = request.key;
   const std::string digest = s3::composite(s3::Algorithm::md5, digests);
@@ -129,8 +132,25 @@ Result<NewVersion> assemble(const CompleteRequest& request, const Parts& parts, 
   version.meta.attributes = std::move(meta.attributes);
   version.meta.checksums = std::move(*checksums);
   version.meta.retention = meta.retention;
+  version.meta.upload = request.upload.value;
   version.upload = request.upload.value;
   return version;
+}
+
+// A completion that is asked for again, because its first answer was lost, answers the same while
+// what it made is the key's latest version.
+Result<PutResult> answer_again(WriteGroup& group, const index::BucketRow& bucket,
+                               const CompleteRequest& request) {
+  auto made = find_object(group.catalogue(), bucket.id, request.key, std::nullopt);
+  if (!made || made->info.upload != request.upload) {
+    return fail(ErrorCode::no_such_upload, "{} has no upload {}", log_field(request.key.value),
+                log_field(request.upload.value));
+  }
+  ObjectInfo& info = made->info;
+  PutResult result{info.etag,     info.version, info.sequence,
+                   info.modified, info.size,    std::move(info.checksums)};
+  if (result.version.value == "null") result.version = VersionId();
+  return result;
 }
 
 Result<PutResult> judge_complete(WriteGroup& group, const CompleteRequest& request) {
@@ -139,8 +159,7 @@ Result<PutResult> judge_complete(WriteGroup& group, const CompleteRequest& reque
   auto upload = group.catalogue().find_upload(request.upload.value);
   if (!upload) return std::unexpected(upload.error());
   if (!*upload || (*upload)->bucket != bucket->id || (*upload)->key != request.key.value) {
-    return fail(ErrorCode::no_such_upload, "{} has no upload {}", log_field(request.key.value),
-                log_field(request.upload.value));
+    return answer_again(group, *bucket, request);
   }
   auto meta = decode_upload_meta((*upload)->meta);
   if (!meta) return std::unexpected(meta.error());

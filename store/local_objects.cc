@@ -33,7 +33,7 @@ Result<PutResult> append_version(WriteGroup& group, const index::BucketRow& buck
   PutResult result{
       std::move(version.etag),          VersionId(op.version), *sequence, now, version.size,
       std::move(version.meta.checksums)};
-  if (versioning == Versioning::unversioned) result.version = VersionId();
+  if (versioning != Versioning::enabled) result.version = VersionId();
   return result;
 }
 
@@ -58,7 +58,8 @@ Result<PutResult> judge_put(WriteGroup& group, PutRequest& request, LocalBody& b
   version.key = std::move(request.key);
   version.etag = ETag(to_hex(as_bytes(body.md5)));
   version.size = body.size;
-  version.meta = {std::move(request.attributes), std::move(body.checksums), {}, request.retention};
+  version.meta = {
+      std::move(request.attributes), std::move(body.checksums), {}, request.retention, {}, {}};
   version.extents = std::move(body.extents);
   auto result = append_version(group, *bucket, std::move(version), body.bytes);
   if (result) group.keep(std::move(body.blob));
@@ -99,6 +100,7 @@ Result<PutResult> judge_copy(WriteGroup& group, CopyRequest& request, const Copy
   version.size = source->info.size;
   version.meta = to_meta(source->info);
   version.meta.retention = {};
+  version.meta.upload.clear();
   if (request.replace) version.meta.attributes = std::move(*request.replace);
   for (const auto& checksum : digest.checksums) {
     std::erase_if(version.meta.checksums,
@@ -119,7 +121,8 @@ Result<void> append_meta(WriteGroup& group, const StoredObject& object) {
 Result<void> judge_retention(const Retention& old, const Retention& wanted, TimePoint now,
                              bool bypass_governance) {
   const bool in_force = old.mode != Retention::Mode::none && old.until > now;
-  const bool weaker = wanted.until < old.until || wanted.mode < old.mode;
+  // Another mode is another promise: AWS asks for the bypass to change even to the stronger one.
+  const bool weaker = wanted.until < old.until || wanted.mode != old.mode;
   const bool waived = old.mode == Retention::Mode::governance && bypass_governance;
   if (!in_force || !weaker || waived) return {};
   return fail(ErrorCode::locked, "retention cannot be shortened or weakened");

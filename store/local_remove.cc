@@ -41,15 +41,28 @@ Result<DeleteResult> remove_version(WriteGroup& group, const index::BucketRow& b
   return result;
 }
 
+// The version named, else the latest; markers too.
+Result<std::optional<index::VersionRow>> find_named_row(index::Catalogue& catalogue,
+                                                        std::uint64_t bucket,
+                                                        const DeleteRequest& request) {
+  if (request.version) return find_version_row(catalogue, bucket, request.key, *request.version);
+  auto current = catalogue.find_current(bucket, request.key.value);
+  if (!current || *current) return current;
+  return catalogue.find_newest_old(bucket, request.key.value);
+}
+
 Result<DeleteResult> judge_remove(WriteGroup& group, const DeleteRequest& request) {
   auto bucket = find_bucket(group.catalogue(), request.bucket);
   if (!bucket) return std::unexpected(bucket.error());
   if (auto valid = s3::validate_key(request.key.value); !valid)
     return std::unexpected(valid.error());
-  if (request.conditions.if_match) {
-    auto named = find_object(group.catalogue(), bucket->id, request.key, request.version);
+  if (is_conditional(request.conditions)) {
+    auto named = find_named_row(group.catalogue(), bucket->id, request);
     if (!named) return std::unexpected(named.error());
-    auto held = check_write(request.conditions, &named->info, request.key);
+    if (!*named) return DeleteResult{.version = request.version.value_or(VersionId())};
+    auto info = to_object_info(**named);
+    if (!info) return std::unexpected(info.error());
+    auto held = check_removal(request.conditions, &*info);
     if (!held) return std::unexpected(held.error());
   }
   const bool versioned = static_cast<Versioning>(bucket->versioning) != Versioning::unversioned;
@@ -59,7 +72,8 @@ Result<DeleteResult> judge_remove(WriteGroup& group, const DeleteRequest& reques
   marker.delete_marker = true;
   auto made = append_version(group, *bucket, std::move(marker), {});
   if (!made) return std::unexpected(made.error());
-  return DeleteResult{made->version, true, made->sequence};
+  const bool null = made->version.empty();
+  return DeleteResult{null ? VersionId("null") : made->version, true, made->sequence};
 }
 
 }  // namespace

@@ -36,11 +36,14 @@ Result<ObjectInfo> to_object_info(const index::VersionRow& row) {
   info.checksums = std::move(meta->checksums);
   info.part_sizes = std::move(meta->part_sizes);
   info.retention = meta->retention;
+  info.part_checksums = std::move(meta->part_checksums);
+  info.upload = UploadId(std::move(meta->upload));
   return info;
 }
 
 ObjectMeta to_meta(const ObjectInfo& info) {
-  return {info.attributes, info.checksums, info.part_sizes, info.retention};
+  return {info.attributes, info.checksums,      info.part_sizes,
+          info.retention,  info.part_checksums, info.upload.value};
 }
 
 std::string make_version_id(std::uint64_t sequence, Random& random) {
@@ -104,7 +107,7 @@ Result<StoredObject> find_object(index::Catalogue& catalogue, std::uint64_t buck
 
 Result<void> check_write_on(index::Catalogue& catalogue, std::uint64_t bucket, const ObjectKey& key,
                             const WriteConditions& conditions) {
-  if (!conditions.if_match && !conditions.if_none_match_any) return {};
+  if (!is_conditional(conditions)) return {};
   auto row = catalogue.find_current(bucket, key.value);
   if (!row) return std::unexpected(row.error());
   if (!*row) return check_write(conditions, nullptr, key);

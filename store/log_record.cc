@@ -300,6 +300,10 @@ std::string encode_meta(const ObjectMeta& meta) {
   writer.varint(meta.part_sizes.size());
   for (const auto size : meta.part_sizes) writer.varint(size);
   put(writer, meta.retention);
+  // Fields that came later end the text, and are left out where they say nothing.
+  if (meta.part_checksums.empty() && meta.upload.empty()) return out;
+  put(writer, meta.part_checksums);
+  writer.text(meta.upload);
   return out;
 }
 
@@ -312,6 +316,9 @@ Result<ObjectMeta> decode_meta(std::string_view bytes) {
       meta.part_sizes.push_back(in.varint());
     }
     meta.retention = take_retention(in);
+    if (in.at_end()) return meta;
+    meta.part_checksums = take_checksums(in);
+    meta.upload = in.text();
     return meta;
   });
 }

@@ -42,6 +42,8 @@ struct ObjectMeta {
   std::vector<Checksum> checksums;
   std::vector<std::uint64_t> part_sizes;
   Retention retention;
+  std::vector<Checksum> part_checksums;
+  std::string upload;  // that was completed to it
 };
 std::string encode_meta(const ObjectMeta& meta);
 Result<ObjectMeta> decode_meta(std::string_view bytes);
@@ -69,6 +71,7 @@ struct SetVersioningOp {
   std::uint64_t bucket = 0;
   Versioning versioning = Versioning::unversioned;
 };
+// An object_lock document turns the bucket's Object Lock on.
 struct SetDocumentOp {
   std::uint64_t bucket = 0;
   BucketDocument kind = BucketDocument::cors;

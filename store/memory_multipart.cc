@@ -112,6 +112,11 @@ Result<StoredVersion> assemble(const CompleteRequest& request, const StoredUploa
     bytes += *part.bytes;
     digests += part.md5;
     version.info.part_sizes.push_back(part.info.size);
+    for (const auto& checksum : part.info.checksums) {
+      if (checksum.algorithm == upload.info.checksum) {
+        version.info.part_checksums.push_back(checksum);
+      }
+    }
   }
   auto checksums = whole_checksums(request, upload, bytes);
   if (!checksums) return std::unexpected(checksums.error());
@@ -123,6 +128,7 @@ Result<StoredVersion> assemble(const CompleteRequest& request, const StoredUploa
   version.info.attributes = upload.attributes;
   version.info.checksums = std::move(*checksums);
   version.info.retention = upload.retention;
+  version.info.upload = request.upload;
   version.bytes = std::make_shared<const std::string>(std::move(bytes));
   return version;
 }
@@ -195,7 +201,13 @@ Async<PutResult> MemoryStore::complete_upload(CompleteRequest request) {
   auto bucket = state_->find(request.bucket);
   if (!bucket) co_return std::unexpected(bucket.error());
   auto upload = find_upload(**bucket, request.key, request.upload);
-  if (!upload) co_return std::unexpected(upload.error());
+  if (!upload) {
+    const StoredVersion* made = current_version(**bucket, request.key);
+    if (made != nullptr && made->info.upload == request.upload) {
+      co_return to_put_result(made->info);
+    }
+    co_return std::unexpected(upload.error());
+  }
   if (auto checked = check_parts(request.parts, **upload); !checked) {
     co_return std::unexpected(checked.error());
   }
@@ -205,7 +217,7 @@ Async<PutResult> MemoryStore::complete_upload(CompleteRequest request) {
   auto version = assemble(request, **upload);
   if (!version) co_return std::unexpected(version.error());
   (*bucket)->uploads.erase({request.key.value, request.upload.value});
-  co_return to_put_result(**bucket, state_->commit(**bucket, std::move(*version)));
+  co_return to_put_result(state_->commit(**bucket, std::move(*version)));
 }
 
 Async<void> MemoryStore::abort_upload(BucketName bucket, ObjectKey key, UploadId upload) {

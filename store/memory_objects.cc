@@ -33,7 +33,7 @@ Async<PutResult> MemoryStore::put(PutRequest request, BodyReader& body) {
   version.info.checksums = std::move(taken->checksums);
   version.info.retention = request.retention;
   version.bytes = std::make_shared<const std::string>(std::move(taken->bytes));
-  co_return to_put_result(**bucket, state_->commit(**bucket, std::move(version)));
+  co_return to_put_result(state_->commit(**bucket, std::move(version)));
 }
 
 Async<GetResult> MemoryStore::get(GetRequest request) {
@@ -97,6 +97,7 @@ Async<PutResult> MemoryStore::copy(CopyRequest request) {
   StoredVersion version = **source;  // shares the bytes
   version.info.key = std::move(request.key);
   version.info.retention = {};
+  version.info.upload = {};
   if (request.replace) version.info.attributes = std::move(*request.replace);
   auto computed = check_bytes(*version.bytes, IntakeRules{.compute = std::move(request.compute)});
   if (!computed) co_return std::unexpected(computed.error());
@@ -105,7 +106,7 @@ Async<PutResult> MemoryStore::copy(CopyRequest request) {
                   [&](const Checksum& old) { return old.algorithm == checksum.algorithm; });
     version.info.checksums.push_back(std::move(checksum));
   }
-  co_return to_put_result(**bucket, state_->commit(**bucket, std::move(version)));
+  co_return to_put_result(state_->commit(**bucket, std::move(version)));
 }
 
 Async<void> MemoryStore::set_tags(BucketName bucket, ObjectKey key,
@@ -126,7 +127,7 @@ Async<void> MemoryStore::set_retention(BucketName bucket, ObjectKey key,
   if (!lockable) co_return std::unexpected(lockable.error());
   Retention& old = (*found)->info.retention;
   const bool in_force = old.mode != Retention::Mode::none && old.until > state_->clock.now();
-  const bool weaker = retention.until < old.until || retention.mode < old.mode;
+  const bool weaker = retention.until < old.until || retention.mode != old.mode;
   const bool waived = old.mode == Retention::Mode::governance && bypass_governance;
   if (in_force && weaker && !waived) {
     co_return fail(ErrorCode::locked, "retention cannot be shortened or weakened");

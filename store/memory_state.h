@@ -73,7 +73,7 @@ struct MemoryStore::State {
 
 // The latest version of the key, where there is one that is no delete marker.
 const StoredVersion* current_version(const StoredBucket& bucket, const ObjectKey& key);
-PutResult to_put_result(const StoredBucket& bucket, const ObjectInfo& info);
+PutResult to_put_result(const ObjectInfo& info);
 // Retention needs a bucket made with Object Lock: invalid_argument.
 Result<void> check_retention(const StoredBucket& bucket, const Retention& retention);
 

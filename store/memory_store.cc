@@ -17,10 +17,10 @@ const StoredVersion* current_version(const StoredBucket& bucket, const ObjectKey
   return &found->second.front();
 }
 
-PutResult to_put_result(const StoredBucket& bucket, const ObjectInfo& info) {
+PutResult to_put_result(const ObjectInfo& info) {
   PutResult result{info.etag,     info.version, info.sequence,
                    info.modified, info.size,    info.checksums};
-  if (bucket.info.versioning == Versioning::unversioned) result.version = VersionId();
+  if (result.version.value == "null") result.version = VersionId();
   return result;
 }
 
@@ -130,15 +130,30 @@ Result<DeleteResult> MemoryStore::State::remove_version(StoredBucket& bucket,
   return result;
 }
 
+namespace {
+
+// Markers too; null where there is none.
+const StoredVersion* named_version(const StoredBucket& bucket, const ObjectKey& key,
+                                   const std::optional<VersionId>& version) {
+  const auto found = bucket.keys.find(key.value);
+  if (found == bucket.keys.end()) return nullptr;
+  const auto at = std::ranges::find_if(found->second, [&](const auto& stored) {
+    return !version || stored.info.version == *version;
+  });
+  return at == found->second.end() ? nullptr : &*at;
+}
+
+}  // namespace
+
 Result<DeleteResult> MemoryStore::State::remove(const DeleteRequest& request) {
   auto bucket = find(request.bucket);
   if (!bucket) return std::unexpected(bucket.error());
   if (auto valid = s3::validate_key(request.key.value); !valid)
     return std::unexpected(valid.error());
-  if (request.conditions.if_match) {
-    auto named = find_version(request.bucket, request.key, request.version);
-    if (!named) return std::unexpected(named.error());
-    auto held = check_write(request.conditions, &(*named)->info, request.key);
+  if (is_conditional(request.conditions)) {
+    const StoredVersion* named = named_version(**bucket, request.key, request.version);
+    if (named == nullptr) return DeleteResult{.version = request.version.value_or(VersionId())};
+    auto held = check_removal(request.conditions, &named->info);
     if (!held) return std::unexpected(held.error());
   }
   if (request.version || (*bucket)->info.versioning == Versioning::unversioned) {
@@ -173,9 +188,8 @@ Async<void> MemoryStore::create_bucket(BucketName name, bool object_lock) {
 Async<void> MemoryStore::delete_bucket(BucketName name) {
   auto bucket = state_->find(name);
   if (!bucket) co_return std::unexpected(bucket.error());
-  if (!(*bucket)->keys.empty() || !(*bucket)->uploads.empty()) {
-    co_return fail(ErrorCode::bucket_not_empty, "bucket {} still holds versions or uploads",
-                   name.value);
+  if (!(*bucket)->keys.empty()) {
+    co_return fail(ErrorCode::bucket_not_empty, "bucket {} still holds versions", name.value);
   }
   (*bucket)->deleted = true;
   (*bucket)->news.notify();
@@ -224,6 +238,14 @@ Async<void> MemoryStore::set_bucket_document(BucketName name, BucketDocument kin
                                              std::string text) {
   auto bucket = state_->find(name);
   if (!bucket) co_return std::unexpected(bucket.error());
+  if (kind == BucketDocument::object_lock) {
+    if (text.empty()) co_return fail(ErrorCode::conflict, "Object Lock cannot be taken away");
+    if ((*bucket)->info.versioning != Versioning::enabled) {
+      co_return fail(ErrorCode::conflict, "Object Lock needs versioning, which {} has not enabled",
+                     name.value);
+    }
+    (*bucket)->info.object_lock = true;
+  }
   if (text.empty()) {
     (*bucket)->documents.erase(kind);
   } else {

@@ -25,12 +25,13 @@ class ObjectStore {
 
   // --- Buckets. Names are valid by s3::validate_bucket_name, else invalid_name.
   virtual Async<void> create_bucket(BucketName name, bool object_lock) = 0;  // bucket_exists
-  // no_such_bucket; bucket_not_empty while any version, marker or upload is left.
+  // no_such_bucket; bucket_not_empty while any version or marker is left. Uploads end with it.
   virtual Async<void> delete_bucket(BucketName name) = 0;
   virtual Async<std::vector<BucketInfo>> list_buckets() = 0;  // in byte order
   virtual Async<BucketInfo> head_bucket(BucketName name) = 0;
   virtual Async<void> set_versioning(BucketName name, Versioning versioning) = 0;
-  // not_found when there is none. An empty text removes it.
+  // not_found when there is none. An empty text removes it. An object_lock document locks the
+  // bucket's objects from now on: conflict where it is not versioned, and it cannot be removed.
   virtual Async<std::string> bucket_document(BucketName name, BucketDocument kind) = 0;
   virtual Async<void> set_bucket_document(BucketName name, BucketDocument kind,
                                           std::string text) = 0;
@@ -42,7 +43,8 @@ class ObjectStore {
   // whose latest version is a delete marker is no_such_key.
   virtual Async<GetResult> get(GetRequest request) = 0;
   virtual Async<GetResult> head(GetRequest request) = 0;  // as get, with an empty body
-  // Removing what is not there succeeds. locked under retention or legal hold.
+  // Removing what is not there succeeds, whatever the conditions. locked under retention or legal
+  // hold.
   virtual Async<DeleteResult> remove(DeleteRequest request) = 0;
   // One answer a request, in order; at most 1,000.
   virtual boost::asio::awaitable<std::vector<Result<DeleteResult>>> remove_many(
@@ -64,7 +66,8 @@ class ObjectStore {
   virtual Async<UploadId> create_upload(CreateUploadRequest request) = 0;
   virtual Async<PartInfo> put_part(PartRequest request, BodyReader& body) = 0;
   virtual Async<PartInfo> copy_part(CopyPartRequest request) = 0;
-  // ETag: hex(md5 of the parts' raw md5s)-N. Repeating it after success answers no_such_upload.
+  // ETag: hex(md5 of the parts' raw md5s)-N. Repeating it after success answers the same while what
+  // it made is the key's latest version; later no_such_upload.
   virtual Async<PutResult> complete_upload(CompleteRequest request) = 0;
   virtual Async<void> abort_upload(BucketName bucket, ObjectKey key, UploadId upload) = 0;
   virtual Async<ListPartsPage> list_parts(ListPartsRequest request) = 0;

@@ -80,13 +80,19 @@ struct ObjectInfo {
   ObjectAttributes attributes;
   std::vector<Checksum> checksums;
   std::vector<std::uint64_t> part_sizes;  // of a multipart object, in order; empty otherwise
+  std::vector<Checksum> part_checksums;   // one a part, or none at all
+  UploadId upload;                        // that was completed to this version; may be unknown
   Retention retention;
 };
 
-// RFC 9110 section 13, as S3 applies it. "If-None-Match: *" is the only form that writes take.
+// RFC 9110 section 13, as S3 applies it: every condition that is given must hold. The last two are
+// those of DeleteObject; time is compared in whole seconds.
 struct WriteConditions {
-  std::optional<ETag> if_match;
+  std::optional<ETag> if_match;  // "*": anything that exists
   bool if_none_match_any = false;
+  std::optional<ETag> if_none_match = std::nullopt;
+  std::optional<TimePoint> if_modified_at = std::nullopt;
+  std::optional<std::uint64_t> if_size = std::nullopt;
 };
 struct ReadConditions {
   std::vector<ETag> if_match;  // empty: no condition; a "*" entry matches any
@@ -112,7 +118,7 @@ struct PutRequest {
 };
 struct PutResult {
   ETag etag;
-  VersionId version;  // empty where the bucket is not versioned
+  VersionId version;  // empty where versioning is off or suspended
   std::uint64_t sequence = 0;
   TimePoint modified{};
   std::uint64_t size = 0;

@@ -55,6 +55,15 @@ void add_attributes(HeaderList& out, const ObjectAttributes& attributes) {
 void add_conditions(HeaderList& out, const WriteConditions& conditions) {
   if (conditions.if_match) out.emplace_back("if-match", joined({*conditions.if_match}));
   if (conditions.if_none_match_any) out.emplace_back("if-none-match", "*");
+  if (conditions.if_none_match) {
+    out.emplace_back("if-none-match", joined({*conditions.if_none_match}));
+  }
+  if (conditions.if_modified_at) {
+    out.emplace_back("x-amz-if-match-last-modified-time", to_http_date(*conditions.if_modified_at));
+  }
+  if (conditions.if_size) {
+    out.emplace_back("x-amz-if-match-size", std::to_string(*conditions.if_size));
+  }
 }
 
 void add_conditions(HeaderList& out, const ReadConditions& conditions, std::string_view prefix) {

@@ -71,6 +71,10 @@ S3Store::~S3Store() = default;
 
 Async<void> S3Store::create_bucket(BucketName name, bool object_lock) {
   if (auto valid = s3::validate_bucket_name(name.value); !valid) co_return valid;
+  // us-east-1 lets an owner make a bucket again and again.
+  if (auto there = co_await head_bucket(name)) {
+    co_return fail(ErrorCode::bucket_exists, "bucket {} exists", name.value);
+  }
   S3Call call{.method = "PUT", .bucket = std::move(name)};
   if (object_lock) call.headers.emplace_back("x-amz-bucket-object-lock-enabled", "true");
   const std::string& region = client_->options().region;

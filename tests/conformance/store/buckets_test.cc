@@ -52,13 +52,37 @@ TEST_P(StoreConformance, ABucketIsDeletedOnlyWhenNothingIsLeftInIt) {
   EXPECT_EQ(outcome(run(store().head_bucket(name))), "no such bucket");
 }
 
-TEST_P(StoreConformance, AnOpenUploadKeepsItsBucketFromBeingDeleted) {
+TEST_P(StoreConformance, OpenUploadsEndWithTheirBucket) {
   const auto name = new_bucket();
   auto upload = start_upload(name, "k");
   ASSERT_EQ(outcome(upload), "ok");
-  EXPECT_EQ(outcome(run(store().delete_bucket(name))), "bucket not empty");
-  ASSERT_EQ(outcome(run(store().abort_upload(name, ObjectKey("k"), *upload))), "ok");
-  EXPECT_EQ(outcome(run(store().delete_bucket(name))), "ok");
+  ASSERT_EQ(outcome(put_part(name, "k", *upload, 1, std::string(200'000, 'x'))), "ok");
+  ASSERT_EQ(outcome(run(store().delete_bucket(name))), "ok");
+  ASSERT_EQ(outcome(run(store().create_bucket(name, false))), "ok");
+  EXPECT_EQ(outcome(put_part(name, "k", *upload, 2, "x")), "no such upload");
+  EXPECT_TRUE(run(store().list_uploads({.bucket = name}))->uploads.empty());
+  ASSERT_EQ(outcome(run(store().delete_bucket(name))), "ok");
+}
+
+TEST_P(StoreConformance, ObjectLockComesToAVersionedBucketAndStays) {
+  const auto name = new_bucket();
+  const std::string document =
+      "<ObjectLockConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+      "<ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>";
+  const auto lock = [&] {
+    return outcome(run(store().set_bucket_document(name, BucketDocument::object_lock, document)));
+  };
+  EXPECT_EQ(lock(), "conflict");
+  ASSERT_EQ(outcome(run(store().set_versioning(name, Versioning::enabled))), "ok");
+  const auto kept = put(name, "k", "v");
+  ASSERT_EQ(lock(), "ok");
+  EXPECT_NE(outcome(run(store().set_versioning(name, Versioning::suspended))), "ok");
+  EXPECT_NE(outcome(run(store().set_bucket_document(name, BucketDocument::object_lock, ""))), "ok");
+  Retention hold;
+  hold.legal_hold = true;
+  ASSERT_EQ(outcome(run(store().set_retention(name, ObjectKey("k"), kept->version, hold, false))),
+            "ok");
+  EXPECT_NE(outcome(remove(name, "k", kept->version)), "ok");
 }
 
 TEST_P(StoreConformance, VersioningIsEnabledAndSuspended) {

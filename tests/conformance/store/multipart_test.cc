@@ -54,9 +54,25 @@ TEST_P(StoreConformance, PartsInAnyOrderBecomeOneObject) {
                              .key = ObjectKey("k"),
                              .range = ByteRange{.first = part_bytes - 2, .last = part_bytes + 2}}),
             "aathe");
-  EXPECT_EQ(outcome(run(store().complete_upload(
-                completion(bucket, "k", *upload, {{2, one->etag, {}}, {7, two->etag, {}}})))),
-            "no such upload");
+}
+
+TEST_P(StoreConformance, ACompletionAskedAgainAnswersTheSameWhileItsObjectIsTheLatest) {
+  const auto bucket = new_bucket(Versioning::enabled);
+  const auto upload = start_upload(bucket, "k");
+  const auto one = put_part(bucket, "k", *upload, 1, "text");
+  const auto complete = [&](const std::string& key) {
+    return run(store().complete_upload(completion(bucket, key, *upload, {{1, one->etag, {}}})));
+  };
+  const auto first = complete("k");
+  ASSERT_EQ(outcome(first), "ok");
+  const auto again = complete("k");
+  ASSERT_EQ(outcome(again), "ok");
+  EXPECT_EQ(again->etag, first->etag);
+  EXPECT_EQ(again->version, first->version);
+  EXPECT_EQ(all_versions({.bucket = bucket}).size(), 1u);
+  EXPECT_EQ(outcome(complete("other")), "no such upload");
+  ASSERT_EQ(outcome(put(bucket, "k", "newer")), "ok");
+  EXPECT_EQ(outcome(complete("k")), "no such upload");
 }
 
 TEST_P(StoreConformance, APartNumberReadsThatPart) {

@@ -146,6 +146,41 @@ TEST_P(StoreConformance, WriteConditionsGuardTheObject) {
   EXPECT_EQ(*read(bucket, "k"), "two");
 }
 
+TEST_P(StoreConformance, AWriteMayInsistThatTheObjectIsNotTheOneThatItKnows) {
+  const auto bucket = new_bucket();
+  const WriteConditions not_one{.if_none_match = ETag(md5_hex("one"))};
+  ASSERT_EQ(outcome(put(bucket, "k", "one", not_one)), "ok");
+  EXPECT_EQ(outcome(put(bucket, "k", "two", not_one)), "precondition failed");
+  ASSERT_EQ(outcome(put(bucket, "k", "two")), "ok");
+  EXPECT_EQ(outcome(put(bucket, "k", "three", not_one)), "ok");
+}
+
+TEST_P(StoreConformance, RemovalsHoldToTheirConditionsWhereThereIsSomethingToRemove) {
+  const auto bucket = new_bucket(Versioning::enabled);
+  const auto attempt = [&](WriteConditions conditions,
+                           std::optional<VersionId> version = std::nullopt) {
+    return outcome(run(store().remove({.bucket = bucket,
+                                       .key = ObjectKey("k"),
+                                       .version = std::move(version),
+                                       .conditions = std::move(conditions)})));
+  };
+  EXPECT_EQ(attempt({.if_match = ETag("abc")}), "ok") << "nothing is there";
+  EXPECT_TRUE(all_versions({.bucket = bucket}).empty());
+  const auto one = put(bucket, "k", "one");
+  const auto info = head(bucket, "k")->info;
+  EXPECT_EQ(attempt({.if_match = ETag("abc")}), "precondition failed");
+  EXPECT_EQ(attempt({.if_size = 4}), "precondition failed");
+  EXPECT_EQ(attempt({.if_modified_at = info.modified - std::chrono::hours(1)}),
+            "precondition failed");
+  EXPECT_EQ(attempt({.if_size = 4}, one->version), "precondition failed");
+  EXPECT_EQ(*read(bucket, "k"), "one");
+  EXPECT_EQ(attempt({.if_match = info.etag, .if_modified_at = info.modified, .if_size = 3}), "ok");
+  EXPECT_EQ(outcome(read(bucket, "k")), "no such key");
+  EXPECT_EQ(attempt({.if_match = info.etag}), "precondition failed") << "a marker has no ETag";
+  EXPECT_EQ(attempt({.if_match = info.etag}, one->version), "ok");
+  EXPECT_EQ(attempt({.if_match = ETag("abc")}, one->version), "ok") << "it is gone";
+}
+
 TEST_P(StoreConformance, ADeleteMarkerCountsAsNothingForWriteConditions) {
   const auto bucket = new_bucket(Versioning::enabled);
   ASSERT_EQ(outcome(put(bucket, "k", "one")), "ok");

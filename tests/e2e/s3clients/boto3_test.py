@@ -99,8 +99,7 @@ class Boto3Test(Boto3Case):
         self.expect_error("NoSuchBucket", 404, self.s3.get_object, Bucket="no-such-bucket-1",
                           Key="k")
         self.expect_error("404", 404, self.s3.head_object, Bucket=self.bucket, Key="none")
-        self.expect_error("BucketAlreadyOwnedByYou", 409, self.s3.create_bucket,
-                          Bucket=self.bucket)
+        self.s3.create_bucket(Bucket=self.bucket)  # us-east-1: its owner may say it again
         self.put("k")
         self.expect_error("BucketNotEmpty", 409, self.s3.delete_bucket, Bucket=self.bucket)
         self.expect_error("KeyTooLongError", 400, self.put, key="k" * 1025)

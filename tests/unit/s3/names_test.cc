@@ -12,9 +12,9 @@ TEST(BucketNames, FollowTheRulesOfAws) {
   for (const std::string& bad :
        {std::string("ab"), std::string(64, 'a'), std::string("Abc"), std::string("a_b"),
         std::string("-abc"), std::string("abc-"), std::string(".abc"), std::string("a..b"),
-        std::string("192.168.0.1"), std::string("xn--abc"), std::string("abc-s3alias"),
-        std::string("abc--ol-s3"), std::string("a/b"), std::string("a\0b", 3),
-        std::string("ab\n")}) {
+        std::string("a.-b"), std::string("a-.b"), std::string("192.168.0.1"),
+        std::string("xn--abc"), std::string("abc-s3alias"), std::string("abc--ol-s3"),
+        std::string("a/b"), std::string("a\0b", 3), std::string("ab\n")}) {
     EXPECT_EQ(validate_bucket_name(bad).error().code, ErrorCode::invalid_name) << bad;
   }
   EXPECT_TRUE(validate_bucket_name(std::string(63, 'a')));
