@@ -94,7 +94,12 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
 
 MountProcesses::MountProcesses(control::Registry& registry, BlockingPool& pool,
                                MountProcessOptions options)
-    : registry_(registry), pool_(pool), options_(std::move(options)) {}
+    : registry_(registry),
+      pool_(pool),
+      options_(std::move(options)),
+      watch_([this](const std::string& user, const std::string& how) {
+        ended(PrincipalName(user), how);
+      }) {}
 
 std::string MountProcesses::cache_of(const std::string& user) const {
   return fmt::format("{}/{}/cache", options_.homes, user);
@@ -112,6 +117,26 @@ MountReport MountProcesses::state(const PrincipalName& user) const {
   return found == reports_.end() ? MountReport{} : found->second;
 }
 
+void MountProcesses::on_lost(std::function<void()> notify) {
+  const std::scoped_lock lock(mutex_);
+  notify_ = std::move(notify);
+}
+
+void MountProcesses::ended(const PrincipalName& user, const std::string& how) {
+  std::function<void()> notify;
+  {
+    const std::scoped_lock lock(mutex_);
+    auto& report = reports_[user];
+    // One that we end, or that never served, is no loss.
+    if (report.state != MountState::ready) return;
+    report = {MountState::lost, fmt::format("the mount process of {} ended{}{}", user.value,
+                                            how.empty() ? "" : ", ", how)};
+    spdlog::error("cli: {}; see {}/mount-{}.log", report.reason, options_.log, user.value);
+    notify = notify_;
+  }
+  if (notify) notify();
+}
+
 void MountProcesses::note(const PrincipalName& user, MountReport report) {
   const std::scoped_lock lock(mutex_);
   reports_.insert_or_assign(user, std::move(report));
@@ -122,8 +147,12 @@ Result<MountPaths> MountProcesses::ensure_blocking(const MountRequest& request) 
   MountPaths paths{fmt::format("{}/{}/home", options_.homes, user),
                    fmt::format("{}/{}/buckets", options_.homes, user)};
   const MountClient client(cache_of(user) + "/mount.sock");
-  if (client.call({{"command", "status"}}, std::chrono::seconds(5))) {
+  if (auto status = client.call({{"command", "status"}}, std::chrono::seconds(5))) {
     note(request.user, {MountState::ready, {}});
+    // One that outlived the last server: nobody watches it yet.
+    if (const auto* pid = status->if_contains("pid"); pid != nullptr && pid->is_int64()) {
+      (void)watch_.add(static_cast<pid_t>(pid->get_int64()), user);
+    }
     return paths;
   }
   note(request.user, {MountState::starting, {}});
@@ -204,7 +233,9 @@ Result<void> MountProcesses::spawn(const MountRequest& request, const MountPaths
                                   argv.data(), envp.data());
   if (error != 0) return fail_errno(error, "start " + options_.program + " mount");
   // Collects the child when it ends, whenever that is.
-  std::thread([pid] { ::waitpid(pid, nullptr, 0); }).detach();
+  if (auto watched = watch_.add(pid, request.user.value); !watched) {
+    spdlog::warn("cli: the mount of {}: {}", request.user.value, watched.error().context);
+  }
   writer.reset();
   auto ready = wait_ready(reader.get());
   if (ready) return {};

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/blocking_pool.h"
+#include "cli/process_watch.h"
 #include "control/mount_supervisor.h"
 #include "control/registry.h"
 
@@ -34,6 +35,7 @@ class MountProcesses final : public control::MountSupervisor {
       control::MountRequest request) override;
   boost::asio::awaitable<void> release(PrincipalName user) override;
   control::MountReport state(const PrincipalName& user) const override;
+  void on_lost(std::function<void()> notify) override;
 
   // Drains uploads for at most `limit`, unmounts, ends every process of this data directory,
   // adopted ones too. Blocks. What could not be uploaded stays in the home for the next start.
@@ -49,6 +51,7 @@ class MountProcesses final : public control::MountSupervisor {
   Result<void> start(const control::MountRequest& request, const control::MountPaths& paths);
   Result<void> spawn(const control::MountRequest& request, const control::MountPaths& paths,
                      const control::KeyRecord& key);
+  void ended(const PrincipalName& user, const std::string& how);
   void note(const PrincipalName& user, control::MountReport report);
   std::string cache_of(const std::string& user) const;
 
@@ -57,6 +60,8 @@ class MountProcesses final : public control::MountSupervisor {
   MountProcessOptions options_;
   mutable std::mutex mutex_;
   std::map<PrincipalName, control::MountReport> reports_;
+  std::function<void()> notify_;
+  ProcessWatch watch_;  // last: its thread uses the rest
 };
 
 }  // namespace holdfast::cli

@@ -112,6 +112,9 @@ State::State(asio::any_io_executor where, Parts given, LauncherOptions opts)
       table_(std::make_shared<Table>()) {}
 
 asio::awaitable<Result<void>> State::run() {
+  parts_.mounts.on_lost([weak = weak_from_this()] {
+    if (auto self = weak.lock()) asio::post(self->executor_, [self] { self->wake(); });
+  });
   if (auto read = co_await read_registry(); !read) co_return std::unexpected(read.error());
   auto prepared = co_await parts_.engine.prepare();
   prepared_ = prepared.has_value();

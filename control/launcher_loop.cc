@@ -345,7 +345,10 @@ asio::awaitable<Result<void>> State::probe(ToolId id) {
 asio::awaitable<Result<void>> State::record_failure(ToolId id) {
   const auto* instance = find(id);
   const auto record = instance->record;
-  auto sentence = exit_sentence(instance->observed.container, instance->tool_template);
+  const auto& observed = instance->observed;
+  auto sentence = observed.mount.state == MountState::lost
+                      ? observed.mount.reason
+                      : exit_sentence(observed.container, instance->tool_template);
   auto log = co_await parts_.engine.logs(instance->observed.container.name, 100);
   spdlog::warn("control: {}-{} failed: {}", id.tool, id.user.value, sentence);
   Registry& registry = parts_.registry;

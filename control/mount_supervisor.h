@@ -6,6 +6,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "base/error.h"
@@ -21,10 +22,11 @@ struct MountPaths {
   std::string home;     // absolute; bound to /home/<user>
   std::string buckets;  // absolute; bound to /buckets; empty: none
 };
-enum class MountState : std::uint8_t { absent, starting, ready, draining, failed };
+// lost: they served and their process ended: what is bound into a container is dead.
+enum class MountState : std::uint8_t { absent, starting, ready, draining, failed, lost };
 struct MountReport {
   MountState state = MountState::absent;
-  std::string reason;  // a sentence, for failed
+  std::string reason;  // a sentence, for failed and lost
 };
 
 class MountSupervisor {
@@ -35,6 +37,8 @@ class MountSupervisor {
   // No tool of the user needs the mounts any more. May keep them for a while; drains uploads.
   virtual boost::asio::awaitable<void> release(PrincipalName user) = 0;
   virtual MountReport state(const PrincipalName& user) const = 0;
+  // Called, from any thread, whenever a state has become lost. Set once, before the first ensure.
+  virtual void on_lost(std::function<void()> notify) { (void)notify; }
 };
 
 }  // namespace holdfast::control

@@ -33,6 +33,15 @@ ShownState starting(const ContainerState& container, TimePoint now) {
   return {.state = ToolState::starting, .progress = 50 + static_cast<unsigned>(45.0 * share)};
 }
 
+// A container whose mounts are dead reads and writes nothing any more. One that had run for a while
+// is made anew; one that had not is a failure, so that a mount that always dies ends the attempts.
+constexpr std::chrono::seconds worth_another_start{10};
+
+bool has_lost_its_mounts(const Observation& observed) {
+  return observed.mount.state == MountState::lost &&
+         observed.container.phase == ContainerState::Phase::running;
+}
+
 ShownState shown_present(const ToolRecord& desired, const ToolTemplate& tool,
                          const Observation& observed, TimePoint now) {
   const auto& container = observed.container;
@@ -41,6 +50,9 @@ ShownState shown_present(const ToolRecord& desired, const ToolTemplate& tool,
   }
   if (container.phase == ContainerState::Phase::exited) {
     return {.state = ToolState::failed, .reason = exit_sentence(container, tool)};
+  }
+  if (has_lost_its_mounts(observed)) {
+    return {.state = ToolState::draining, .reason = observed.mount.reason, .progress = 5};
   }
   if (observed.answers && container.phase == ContainerState::Phase::running) {
     return {.state = ToolState::ready, .progress = 100};
@@ -58,6 +70,7 @@ ShownState shown_absent(const Observation& observed) {
     case MountState::ready:
       return {.state = ToolState::preparing, .progress = 35};
     case MountState::failed:
+    case MountState::lost:
       return {.state = ToolState::preparing, .reason = observed.mount.reason, .progress = 10};
   }
   return {};
@@ -122,6 +135,9 @@ Step next_step(const ToolRecord& desired, const ToolTemplate& tool, const Observ
       return Step::record_failure;
     case ContainerState::Phase::running:
       break;
+  }
+  if (has_lost_its_mounts(observed)) {
+    return now - container.started > worth_another_start ? Step::remove : Step::record_failure;
   }
   if (observed.mount.state == MountState::absent) return Step::mount;
   if (observed.answers) return Step::none;

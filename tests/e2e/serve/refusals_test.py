@@ -75,7 +75,7 @@ def directory_in_use(program):
         refused(serve(program, server.data, free_port(7170), free_port(7180)), "is held by another holdfast")
         server.cli("user", "add", "alice")  # the one that serves goes on
         for arguments in (("user", "add", "Alice!"), ("bucket", "create", "Bad_Name"),
-                          ("grant", "add", "nobody", "read", "research"), ("tool", "start", "nosuchtool", "alice"),
+                          ("grant", "add", "nobody", "read", "research"), ("tool", "start", "nosuchtool", "--user", "alice"),
                           ("restore", "s3://nowhere/x", "--at", "-1h"), ("dance",)):
             done = subprocess.run([program, "--data", server.data, *arguments], capture_output=True, text=True,
                                   timeout=60)

@@ -60,6 +60,21 @@ const Row rows[] = {
      ToolState::preparing, Step::bring_up},
     {"mounted, no container", [](World& w) { w.seen.engine = Engine::absent; },
      ToolState::preparing, Step::bring_up},
+    {"its mounts died after a while",
+     [](World& w) {
+       w.seen.mount = {.state = MountState::lost, .reason = "killed"};
+       w.seen.container.started = noon - 11s;
+     },
+     ToolState::draining, Step::remove},
+    {"its mounts died at once",
+     [](World& w) { w.seen.mount = {.state = MountState::lost, .reason = "killed"}; },
+     ToolState::draining, Step::record_failure},
+    {"gone because its mounts died",
+     [](World& w) {
+       w.seen.mount = {.state = MountState::lost, .reason = "killed"};
+       w.seen.engine = Engine::absent;
+     },
+     ToolState::preparing, Step::bring_up},
     {"half made",
      [](World& w) {
        w.seen.container.phase = Phase::created;
