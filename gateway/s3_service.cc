@@ -158,6 +158,25 @@ bool asks_for_health(const net::RequestHead& request, const S3ServiceOptions& op
          bucket_of_host(request.host(), options.hosts).empty();
 }
 
+// Where everyone makes buckets their names are no secret, since making one tells: whoever has a key
+// learns of a bucket that is not there.
+boost::asio::awaitable<s3::ApiFailure> explain_denial(S3Call& call, s3::ApiFailure denial) {
+  if (call.backend.options.bucket_creators != BucketCreators::everyone ||
+      call.operation == Operation::create_bucket) {
+    co_return denial;
+  }
+  std::vector<BucketName> named{call.bucket()};
+  if (call.source) named.emplace_back(call.source->bucket);
+  for (const BucketName& name : named) {
+    if (name.empty()) continue;
+    auto found = co_await call.store().head_bucket(name);
+    if (!found && found.error().code == ErrorCode::no_such_bucket) {
+      co_return s3::ApiFailure{ApiError::no_such_bucket, {}};
+    }
+  }
+  co_return denial;
+}
+
 // Ends when the policy no longer allows the call.
 boost::asio::awaitable<void> until_revoked(Rejudge rejudge, std::chrono::milliseconds period) {
   while (rejudge.still_allowed()) co_await sleep_for(period);
@@ -224,7 +243,7 @@ S3Answer S3Service::answer(S3Call& call) {
     auto needs = needs_of(call);
     if (!needs) co_return std::unexpected(std::move(needs.error()));
     if (auto allowed = judge(call, *needs); !allowed) {
-      co_return std::unexpected(std::move(allowed.error()));
+      co_return std::unexpected(co_await explain_denial(call, std::move(allowed.error())));
     }
   }
   const S3Handler handler = handler_of(call.operation);

@@ -83,7 +83,8 @@ std::string hmac_sha1(std::string_view key, std::string_view data) {
 
 bool needs_no_condition(std::string_view field) {
   return field == "policy" || field == "x-amz-signature" || field == "file" ||
-         field == "awsaccesskeyid" || field == "signature" || field.starts_with("x-ignore-");
+         field == "awsaccesskeyid" || field == "signature" || field.starts_with("x-ignore-") ||
+         field.starts_with("x-amz-checksum-");  // can only make the file be refused
 }
 
 bool matches(const PostCondition& condition, std::string_view value) {
@@ -111,8 +112,10 @@ ApiResult<PostPolicy> parse_post_policy(std::string_view base64) {
   const json::value* conditions = root.get_object().if_contains("conditions");
   if (!expiration || !expiration->is_string()) return bad_policy("Policy missing expiration.");
   if (!conditions || !conditions->is_array()) return bad_policy("Policy missing conditions.");
-  const auto time = from_rfc3339(std::string_view(expiration->get_string()));
-  if (!time) return bad_policy("Invalid 'expiration' value.");
+  const std::string_view expires = expiration->get_string();
+  const auto time = from_rfc3339(expires);
+  // ISO 8601 as AWS reads it: no blank in the place of the T.
+  if (!time || !expires.contains('T')) return bad_policy("Invalid 'expiration' value.");
   PostPolicy policy;
   policy.expiration = *time;
   if (conditions->get_array().size() > max_conditions) return bad_policy("Too many conditions.");

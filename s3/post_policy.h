@@ -35,7 +35,7 @@ struct PostPolicy {
 ApiResult<PostPolicy> parse_post_policy(std::string_view base64);
 
 // Expiration, every condition, and that no field is left that no condition names (but policy,
-// x-amz-signature, file, x-ignore-*). `bucket` is the URL's.
+// x-amz-signature, file, x-ignore-*, x-amz-checksum-*). `bucket` is the URL's.
 ApiResult<void> check_post_policy(const PostPolicy& policy, const PostFields& fields,
                                   std::string_view bucket, TimePoint now);
 // To be called with the file's size, and while it is being read with the bytes so far.

@@ -198,6 +198,17 @@ TEST_F(S3AnswersTest, OnlyAdministratorsMakeBucketsUnlessEveryoneMay) {
   EXPECT_FALSE(owners_.owner_of.contains("mine")) << "the next of that name is another's";
 }
 
+TEST_F(S3AnswersTest, WhereEveryoneMakesBucketsAFreeNameIsSaidToBeFree) {
+  expect_denied(as("alice", "GET", "/nowhere"));
+  expect_denied(as("alice", "GET", "/other"));
+  everyone_makes_buckets();
+  EXPECT_EQ(as("alice", "GET", "/nowhere").code(), "NoSuchBucket");
+  EXPECT_EQ(as("alice", "PUT", "/research/k", {}, header("x-amz-copy-source", "/nowhere/k")).code(),
+            "NoSuchBucket");
+  expect_denied(as("alice", "GET", "/other"));
+  EXPECT_EQ(send(head_of("GET", "/nowhere", {})).code(), "AccessDenied") << "not to strangers";
+}
+
 TEST_F(S3AnswersTest, AKeyThatWasLentMakesNoBuckets) {
   everyone_makes_buckets();
   for (auto& key : content_.keys) {

@@ -145,6 +145,7 @@ TEST(PostPolicy, FieldsThatNoConditionNamesAreRefused) {
   EXPECT_EQ(check(form), ApiError::access_denied);
   form = signed_form();
   form["x-ignore-this"] = "1";
+  form["x-amz-checksum-crc32"] = "AAAAAA==";
   EXPECT_EQ(check(form), ApiError::count_);
   form = signed_form();
   form.fields.emplace_back("key", "user/bob/second");
@@ -175,6 +176,7 @@ TEST(PostPolicy, MalformedDocumentsAreRefused) {
   for (const std::string_view bad :
        {"", "[]", "{", R"({"conditions":[]})", R"({"expiration":"2030-01-01T00:00:00Z"})",
         R"({"expiration":"soon","conditions":[]})",
+        R"({"expiration":"2030-01-01 00:00:00Z","conditions":[]})",
         R"({"expiration":"2030-01-01T00:00:00Z","conditions":{}})",
         R"({"expiration":"2030-01-01T00:00:00Z","conditions":["x"]})",
         R"({"expiration":"2030-01-01T00:00:00Z","conditions":[["like","$key","a"]]})",
