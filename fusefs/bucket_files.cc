@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "fusefs/bucket_state.h"
+#include "fusefs/staged_upload.h"
 
 namespace holdfast::fusefs {
 
@@ -187,16 +188,15 @@ Task<Result<void>> BucketFs::State::upload(BucketNodePtr node) {
   if (!size) co_return std::unexpected(size.error());
   staging->uploading = true;
   const std::uint64_t target = staging->writes;
-  store::PutRequest request;
-  request.bucket = BucketName(node->place.bucket);
-  request.key = ObjectKey(node->place.path);
-  request.size = *size;
+  StagedUpload wanted{.bucket = BucketName(node->place.bucket),
+                      .key = ObjectKey(node->place.path),
+                      .file = staging->file,
+                      .size = *size};
   if (staging->replaces)
-    request.conditions.if_match = *staging->replaces;
+    wanted.conditions.if_match = *staging->replaces;
   else
-    request.conditions.if_none_match_any = true;
-  const auto body = make_extent_reader({FileExtent{staging->file, 0, *size}});
-  const auto put = co_await store.put(std::move(request), *body);
+    wanted.conditions.if_none_match_any = true;
+  const auto put = co_await send_staged(store, std::move(wanted));
   staging->uploading = false;
   staging->settled.notify();
   if (!put) co_return fail_within("upload " + place_key(node->place), put.error());
@@ -233,13 +233,28 @@ Task<void> BucketFs::State::do_release(Reply reply, std::uint64_t handle) {
 Task<void> BucketFs::State::leave_staging(BucketNodePtr node) {
   const auto staging = node->staging;
   if (staging == nullptr || --staging->users > 0) co_return;
-  if (staging->dirty() && rights(node->place).write) {
-    const auto done = co_await upload(node);
-    if (!done) SPDLOG_ERROR("fusefs: what was written is lost: {}", done.error().context);
+  if (staging->dirty()) {
+    Result<void> done = fail(ErrorCode::access_denied, "the right to write there has gone");
+    if (rights(node->place).write) done = co_await upload(node);
+    if (!done) rescue(*node, done.error().context);
   }
   if (staging->users > 0 || node->staging != staging) co_return;  // opened again meanwhile
   node->staging = nullptr;
   if (node->etag.empty()) nodes.remove(node);  // it never came to be
+}
+
+void BucketFs::State::rescue(const BucketNode& node, std::string reason) const {
+  const Rescue what{node.place.bucket, node.place.path, std::move(reason), clock.now()};
+  const auto path = options.rescued.empty()
+                        ? fail(ErrorCode::not_supported, "there is no directory for it")
+                        : rescue_staging(*node.staging, options.rescued, what);
+  if (path) {
+    SPDLOG_ERROR("fusefs: {} was not uploaded ({}); what was written is kept as {}",
+                 log_field(place_key(node.place)), what.reason, *path);
+  } else {
+    SPDLOG_ERROR("fusefs: what was written to {} is lost: {}; {}", log_field(place_key(node.place)),
+                 what.reason, path.error().context);
+  }
 }
 
 Task<void> BucketFs::State::do_setattr(Reply reply, NodeId id, AttributeChange change) {

@@ -4,7 +4,8 @@
 //
 // Reading: ranged GETs in blocks, a window that doubles while reading runs forward (1 to 8 MiB),
 // each open pinned to one ETag: a file replaced meanwhile answers ESTALE, never two versions mixed.
-// Writing: a staging file, uploaded by close and fsync, which report errors; If-Match on replacing.
+// Writing: a staging file, uploaded by close and fsync (large ones in parts), which report errors;
+// If-Match on replacing. What cannot be uploaded in the end is kept for a person, not dropped.
 // Names: keys with an empty, "." or ".." component or one over 255 bytes are not shown. Beside
 // "a/b", an object "a" is hidden behind the directory "a". Modes and times cannot be set. Renaming
 // copies, then deletes; a directory up to 10,000 objects, beyond that EXDEV (mv then moves singly).
@@ -37,6 +38,7 @@ namespace holdfast::fusefs {
 
 struct BucketOptions {
   std::string staging;             // directory for files being written
+  std::string rescued;             // and, beside it, for those that the store would not take
   std::uint32_t uid = 0, gid = 0;  // who the view belongs to
   double cache_seconds = 1;
   std::size_t cache_bytes = 64u << 20;

@@ -1,5 +1,5 @@
-// What the sources of BucketFs share: its state and its coroutines, all on the strand. Included by
-// bucket_*.cc only. Each coroutine that takes a Reply answers it.
+// BucketFs's state and coroutines, all on the strand. Included by bucket_*.cc only. Each coroutine
+// that takes a Reply answers it.
 #pragma once
 
 #include <set>
@@ -88,6 +88,7 @@ struct BucketFs::State : std::enable_shared_from_this<BucketFs::State> {
   Task<Result<void>> truncate(BucketNodePtr node, std::uint64_t size);
   Task<Result<void>> upload(BucketNodePtr node);
   Task<void> leave_staging(BucketNodePtr node);
+  void rescue(const BucketNode& node, std::string reason) const;
   std::uint64_t add_file(BucketNodePtr node, int flags);
 
   // --- bucket_reads.cc: blocks.
@@ -116,7 +117,6 @@ struct BucketFs::State : std::enable_shared_from_this<BucketFs::State> {
   Clock& clock;
   TaskGroup tasks;
   bool stopping = false;
-
   AccessView view;
   bool view_known = false;
   bool feed_failed = false;  // and that was logged

@@ -189,7 +189,10 @@ Result<void> Mount::start_buckets() {
   auto store = open_store(bucket_lane_.executor());
   if (!store) return std::unexpected(store.error());
   bucket_store_ = std::move(*store);
-  BucketOptions wanted{.staging = below("staging"), .uid = options_.uid, .gid = options_.gid};
+  BucketOptions wanted{.staging = below("staging"),
+                       .rescued = below("rescued"),
+                       .uid = options_.uid,
+                       .gid = options_.gid};
   bucket_files_ = std::make_shared<BucketFs>(bucket_lane_.executor(), std::move(wanted),
                                              *bucket_store_, *bucket_store_, clock_);
   bucket_lane_.wait(bucket_files_->start());

@@ -1,6 +1,6 @@
 // Staging: the local file behind an object that is being written, shared by all who have it open.
 // Lives on the bucket view's strand. The file has no name on disk, so nothing is left after a
-// crash.
+// crash. What could not be uploaded in the end is given one, for a person (rescue).
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/event.h"
 #include "base/fd.h"
@@ -35,5 +36,15 @@ struct Staging {
 // A nameless file in `directory`.
 Result<Fd> make_staging_file(const std::string& directory);
 Result<std::uint64_t> staging_size(const Staging& staging);
+
+// Gives what the store would not take a name in `directory`, which is made where it is missing:
+// "TIME-BUCKET-NAME", and beside it a text that says what it is. Answers the path.
+struct Rescue {
+  std::string bucket, key;
+  std::string reason;
+  TimePoint time;
+};
+Result<std::string> rescue_staging(const Staging& staging, const std::string& directory,
+                                   const Rescue& what);
 
 }  // namespace holdfast::fusefs

@@ -81,7 +81,10 @@ BucketMount::BucketMount() : thread_([this] { context.run(); }) {
   access = std::make_unique<FakeAccess>(context.get_executor());
   run(create_bucket(*memory, "research"));
   run(create_bucket(*memory, "finance"));
-  BucketOptions options{.staging = directory + "/staging", .uid = 4242, .gid = 4242};
+  BucketOptions options{.staging = directory + "/staging",
+                        .rescued = directory + "/rescued",
+                        .uid = 4242,
+                        .gid = 4242};
   options.cache_seconds = 0.2;
   files = std::make_shared<BucketFs>(context.get_executor(), options, *store, *access, clock);
   auto mounted = Session::mount({.mount_point = mount_point, .name = "test"}, files, [] {});

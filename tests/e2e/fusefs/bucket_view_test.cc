@@ -158,6 +158,36 @@ TEST_F(BucketView, RefusesToReplaceWhatSomeoneElseReplaced) {
   EXPECT_EQ(view.get("research", "f"), "theirs");
 }
 
+TEST_F(BucketView, KeepsWhatTheStoreWouldNotTake) {
+  view.put("research", "f", "old");
+  const int fd = ::open(view.at("research/f").c_str(), O_WRONLY | O_APPEND);
+  ASSERT_GE(fd, 0);
+  EXPECT_EQ(::write(fd, " and mine", 9), 9);
+  view.put("research", "f", "theirs");
+  EXPECT_EQ(::close(fd), -1);
+  const auto rescued = [&] {
+    std::vector<std::string> texts;
+    std::error_code none;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(view.directory + "/rescued", none)) {
+      texts.push_back(read_text(entry.path().string()));
+    }
+    return texts;
+  };
+  ASSERT_TRUE(eventually([&] { return rescued().size() == 2; }));
+  EXPECT_THAT(rescued(), ::testing::UnorderedElementsAre(
+                             "old and mine", ::testing::HasSubstr("bucket research\nkey    f\n")));
+  EXPECT_EQ(view.get("research", "f"), "theirs");
+}
+
+TEST_F(BucketView, SendsALargeFileInParts) {
+  std::string content(80u << 20, 'x');
+  for (std::size_t i = 0; i < content.size(); i += 4096) content[i] = static_cast<char>(i >> 12);
+  write_text(view.at("research/large"), content);
+  EXPECT_TRUE(view.get("research", "large") == content);
+  EXPECT_TRUE(read_text(view.at("research/large")) == content);
+}
+
 TEST_F(BucketView, RenamesAndRemoves) {
   view.put("research", "a/1", "one");
   view.put("research", "a/b/2", "two");
