@@ -70,6 +70,8 @@ std::map<std::string, Key> known_keys(Config& c) {
       {"store.fsync", {flag(c.fsync), "true or false"}},
       {"homes.bucket", {text(c.homes_bucket), "a bucket name"}},
       {"homes.retention_days", {number(c.retention_days, 1, 36500), "a number of days from 1"}},
+      {"lifecycle.day_seconds",
+       {number(c.lifecycle_day_seconds, 1, 86400), "seconds, at most 86400"}},
       {"log.level", {text(c.log_level), "debug, info, warning or error"}},
       {"log.format", {text(c.log_format), "text or json"}},
       {"tools.enabled", {flag(c.tools), "true or false"}},

@@ -20,9 +20,10 @@ struct Config {
   std::string domain = "localhost";
   std::string region = "us-east-1";
   std::string homes_bucket = "homes";
-  std::uint32_t retention_days = 90;       // of what is no longer current in the homes bucket
-  std::string bucket_creators = "admins";  // or "everyone", who administer what they made
-  bool v2_forms = false;                   // POST forms signed with SigV2
+  std::uint32_t retention_days = 90;            // of what is no longer current in the homes bucket
+  std::uint32_t lifecycle_day_seconds = 86400;  // how long a day of a lifecycle rule is
+  std::string bucket_creators = "admins";       // or "everyone", who administer what they made
+  bool v2_forms = false;                        // POST forms signed with SigV2
   bool fsync = true;
   std::uint32_t threads = 0;  // sockets; 0: one a core
   std::string log_level = "info";

@@ -68,6 +68,7 @@ int serve(Config config) {
   const sigset_t signals = block_signals();
   auto parts = ServerParts::build(std::move(config));
   if (!parts) return report(parts.error());
+  (*parts)->start_housekeeping();
   if (auto tools = (*parts)->start_tools(); !tools) {
     spdlog::warn("cli: {}; everything else works", tools.error().context);
   }

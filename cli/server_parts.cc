@@ -132,6 +132,7 @@ void ServerParts::build_web() {
   const std::string local_s3 = "http://127.0.0.1:" + port_of(config_.s3_listen);
   gateway::S3ServiceOptions s3_options;
   s3_options.hosts = {.domains = {config_.domain, "127.0.0.1"}, .region = config_.region};
+  s3_options.lifecycle_day = std::chrono::seconds(config_.lifecycle_day_seconds);
   s3_options.console_origins = {"http://" + web_domain};
   s3_options.v2_forms = config_.v2_forms;
   if (config_.bucket_creators == "everyone") {
@@ -218,6 +219,14 @@ Result<void> ServerParts::listen() {
              [this](net::Exchange& exchange) { return web_->handle_admin(exchange); });
 }
 
+void ServerParts::start_housekeeping() {
+  housekeeping_ = std::make_unique<Housekeeping>(
+      *io_, *store_, registry_->audit(), clock_,
+      HousekeepingOptions{.cursor_file = data_.path() + "/lifecycle.cursor",
+                          .lifecycle_day = std::chrono::seconds(config_.lifecycle_day_seconds)});
+  housekeeping_->start();
+}
+
 Result<void> ServerParts::start_tools() {
   if (launcher_ == nullptr) return {};
   tools_started_ = true;
@@ -242,6 +251,7 @@ Result<std::string> ServerParts::first_link() {
 void ServerParts::stop() {
   if (stopped_ || io_ == nullptr) return;
   stopped_ = true;
+  housekeeping_.reset();
   if (tools_started_) {
     run_on(*io_, [](control::ToolLauncher* launcher) -> asio::awaitable<bool> {
       co_await launcher->stop(control::ToolLauncher::Ending::remove_tools);

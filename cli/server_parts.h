@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "cli/config.h"
 #include "cli/data_directory.h"
+#include "cli/housekeeping.h"
 #include "cli/mount_processes.h"
 #include "control/engine_driver.h"
 #include "control/launcher.h"
@@ -35,6 +36,8 @@ class ServerParts {
   static Result<std::unique_ptr<ServerParts>> build(Config config);
   ~ServerParts();
 
+  // Lifecycle and whatever else the store needs done beside the traffic.
+  void start_housekeeping();
   // Starts the launcher and the listener that tools reach. Without an engine the server goes on and
   // tools say why they cannot run.
   Result<void> start_tools();
@@ -73,6 +76,7 @@ class ServerParts {
   std::unique_ptr<gateway::WebApi> api_;
   std::unique_ptr<gateway::ToolProxy> proxy_;
   std::unique_ptr<gateway::WebService> web_;
+  std::unique_ptr<Housekeeping> housekeeping_;
   std::vector<std::unique_ptr<net::HttpServer>> listeners_;
   bool tools_started_ = false;
   bool stopped_ = false;

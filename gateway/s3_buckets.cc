@@ -93,6 +93,7 @@ S3Answer create_bucket(S3Call& call) {
 S3Answer delete_bucket(S3Call& call) {
   auto done = co_await call.store().delete_bucket(call.bucket());
   call.backend.lock_defaults.forget(call.bucket());
+  call.backend.expirations.forget(call.bucket());
   if (!done) co_return refuse_with(done.error());
   if (BucketOwners* owners = call.backend.options.owners) {
     if (auto gone = co_await owners->bucket_removed(call.bucket()); !gone) {

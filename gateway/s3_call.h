@@ -11,6 +11,7 @@
 #include "control/policy.h"
 #include "gateway/audit_sink.h"
 #include "gateway/s3_authentication.h"
+#include "gateway/s3_expirations.h"
 #include "gateway/s3_lock_defaults.h"
 #include "gateway/s3_service_options.h"
 #include "net/http_server.h"
@@ -31,6 +32,7 @@ struct S3Backend {
   S3Counters& counters;
   Authenticator& authenticator;
   LockDefaults& lock_defaults;
+  Expirations& expirations;
 };
 
 struct S3Call {

@@ -5,6 +5,7 @@
 #include "gateway/s3_cors.h"
 #include "gateway/s3_handlers.h"
 #include "gateway/s3_payload.h"
+#include "s3/lifecycle.h"
 #include "s3/messages.h"
 #include "s3/xml.h"
 
@@ -97,7 +98,8 @@ s3::ApiResult<void> check_lock(std::string_view text) {
   return {};
 }
 
-s3::ApiResult<void> check_text(const DocumentKind& kind, std::string_view text) {
+// May put `text` into another form.
+s3::ApiResult<void> check_text(const DocumentKind& kind, std::string& text) {
   switch (kind.kind) {
     case BucketDocument::policy:
       return check_policy(text);
@@ -116,6 +118,12 @@ s3::ApiResult<void> check_text(const DocumentKind& kind, std::string_view text) 
     case BucketDocument::encryption:
       return s3::refuse(ApiError::not_implemented,
                         "Encryption is a property of the whole store, not of one bucket.");
+    case BucketDocument::lifecycle: {
+      auto rules = s3::parse_lifecycle(text);
+      if (!rules) return std::unexpected(std::move(rules.error()));
+      text = s3::write_lifecycle(*rules);  // with an id for every rule
+      return {};
+    }
     default:
       return s3::check_document(text, kind.root);
   }
@@ -159,6 +167,7 @@ S3Answer put_document(S3Call& call) {
   }
   auto done = co_await call.store().set_bucket_document(call.bucket(), kind.kind, std::move(*text));
   if (kind.kind == BucketDocument::object_lock) call.backend.lock_defaults.forget(call.bucket());
+  call.backend.expirations.forget(call.bucket());
   if (!done) co_return refuse_with(done.error());
   co_return empty_reply(policy ? 204 : 200);
 }
@@ -167,6 +176,7 @@ S3Answer delete_document(S3Call& call) {
   const DocumentKind& kind = kind_of(call);
   if (kind.kind == BucketDocument::object_lock) co_return s3::refuse(ApiError::method_not_allowed);
   auto done = co_await call.store().set_bucket_document(call.bucket(), kind.kind, {});
+  call.backend.expirations.forget(call.bucket());
   if (!done) co_return refuse_with(done.error());
   co_return empty_reply(204);
 }

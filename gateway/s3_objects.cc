@@ -103,6 +103,12 @@ void add_range_headers(net::ResponseHead& head, const store::GetResult& result,
   }
 }
 
+boost::asio::awaitable<void> add_expiration(S3Call& call, net::Headers& headers,
+                                            const store::ObjectInfo& info) {
+  auto value = co_await call.backend.expirations.header(call.bucket(), info);
+  if (!value.empty()) headers.add("x-amz-expiration", std::move(value));
+}
+
 }  // namespace
 
 S3Answer get_object(S3Call& call) {
@@ -123,7 +129,11 @@ S3Answer get_object(S3Call& call) {
   if (auto good = apply_overrides(reply.head.headers, call.target.query); !good) {
     co_return std::unexpected(std::move(good.error()));
   }
-  if (request->version) reply.head.headers.set("x-amz-version-id", result->info.version.value);
+  if (request->version) {
+    reply.head.headers.set("x-amz-version-id", result->info.version.value);
+  } else {
+    co_await add_expiration(call, reply.head.headers, result->info);
+  }
   if (s3::equal_ascii_case(call.header("x-amz-checksum-mode"), "ENABLED")) {
     add_checksums_of_answer(reply.head.headers, *result, *request);
   }
@@ -151,6 +161,7 @@ S3Answer put_object(S3Call& call) {
   store::PutRequest request;
   request.bucket = call.bucket();
   request.key = call.key();
+  std::map<std::string, std::string> tags = attributes->tags;
   request.attributes = std::move(*attributes);
   request.conditions = std::move(*conditions);
   request.size = upload->size;
@@ -164,6 +175,12 @@ S3Answer put_object(S3Call& call) {
   reply.head.headers.add("ETag", s3::quote_etag(result->etag.value));
   add_written_version(reply.head.headers, result->version);
   add_checksum_headers(reply.head.headers, result->checksums, 0);
+  store::ObjectInfo written;
+  written.key = call.key();
+  written.size = result->size;
+  written.modified = result->modified;
+  written.attributes.tags = std::move(tags);
+  co_await add_expiration(call, reply.head.headers, written);
   co_return reply;
 }
 

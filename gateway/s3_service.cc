@@ -192,8 +192,9 @@ S3Service::S3Service(store::ObjectStore& store, control::PolicySource& policies,
       next_request_(random.next_u64()),
       authenticator_(clock, options_),
       lock_defaults_(store, clock),
-      backend_{store, policies, audit, clock, options_, counters_, authenticator_, lock_defaults_} {
-}
+      expirations_(store, clock, options_.lifecycle_day),
+      backend_{store,     policies,       audit,          clock,       options_,
+               counters_, authenticator_, lock_defaults_, expirations_} {}
 
 // No secret, so no system call either: 16 hexadecimal digits, distinct while the process lives.
 std::string S3Service::next_request_id() {

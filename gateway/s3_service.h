@@ -52,6 +52,7 @@ class S3Service {
   std::atomic<std::uint64_t> next_request_;  // starts anywhere
   Authenticator authenticator_;
   LockDefaults lock_defaults_;
+  Expirations expirations_;
   S3Backend backend_;
 };
 

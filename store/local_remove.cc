@@ -20,6 +20,17 @@ Result<void> check_unlocked(const ObjectInfo& info, TimePoint now, bool bypass_g
               log_field(info.key.value));
 }
 
+Result<void> check_latest(index::Catalogue& catalogue, std::uint64_t bucket,
+                          const DeleteRequest& request) {
+  if (!request.if_latest) return {};
+  auto latest = catalogue.find_current(bucket, request.key.value);
+  if (latest && !*latest) latest = catalogue.find_newest_old(bucket, request.key.value);
+  if (!latest) return std::unexpected(latest.error());
+  if (*latest && (*latest)->sequence == *request.if_latest) return {};
+  return fail(ErrorCode::precondition_failed, "{} has another latest version by now",
+              log_field(request.key.value));
+}
+
 Result<DeleteResult> remove_version(WriteGroup& group, const index::BucketRow& bucket,
                                     const DeleteRequest& request) {
   DeleteResult result;
@@ -56,6 +67,9 @@ Result<DeleteResult> judge_remove(WriteGroup& group, const DeleteRequest& reques
   if (!bucket) return std::unexpected(bucket.error());
   if (auto valid = s3::validate_key(request.key.value); !valid)
     return std::unexpected(valid.error());
+  if (auto latest = check_latest(group.catalogue(), bucket->id, request); !latest) {
+    return std::unexpected(latest.error());
+  }
   if (is_conditional(request.conditions)) {
     auto named = find_named_row(group.catalogue(), bucket->id, request);
     if (!named) return std::unexpected(named.error());

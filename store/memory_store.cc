@@ -150,6 +150,13 @@ Result<DeleteResult> MemoryStore::State::remove(const DeleteRequest& request) {
   if (!bucket) return std::unexpected(bucket.error());
   if (auto valid = s3::validate_key(request.key.value); !valid)
     return std::unexpected(valid.error());
+  if (request.if_latest) {
+    const auto found = (*bucket)->keys.find(request.key.value);
+    if (found == (*bucket)->keys.end() ||
+        found->second.front().info.sequence != *request.if_latest) {
+      return fail(ErrorCode::precondition_failed, "the key has another latest version by now");
+    }
+  }
   if (is_conditional(request.conditions)) {
     const StoredVersion* named = named_version(**bucket, request.key, request.version);
     if (named == nullptr) return DeleteResult{.version = request.version.value_or(VersionId())};

@@ -146,6 +146,9 @@ struct DeleteRequest {
   ObjectKey key;
   std::optional<VersionId> version;
   WriteConditions conditions;
+  // Only while the key's latest version, or delete marker, is that of this sequence; else
+  // precondition_failed. Not for stores that number nothing (ObjectInfo::sequence is 0 there).
+  std::optional<std::uint64_t> if_latest;
   bool bypass_governance = false;
 };
 struct DeleteResult {

@@ -156,6 +156,7 @@ Async<GetResult> S3Store::head(GetRequest request) {
 }
 
 Async<DeleteResult> S3Store::remove(DeleteRequest request) {
+  if (request.if_latest) co_return fail(ErrorCode::not_supported, "S3 has no such condition");
   if (auto valid = s3::validate_key(request.key.value); !valid) {
     co_return std::unexpected(valid.error());
   }

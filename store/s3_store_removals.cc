@@ -30,6 +30,10 @@ bool fits_xml(std::string_view key) {
   return true;
 }
 
+bool goes_in_a_batch(const DeleteRequest& request) {
+  return fits_xml(request.key.value) && !request.if_latest;
+}
+
 using Answers = std::vector<Result<DeleteResult>>;
 using Batch = std::vector<std::size_t>;  // indices of the requests
 
@@ -86,7 +90,7 @@ std::vector<Batch> batches_of(const std::vector<DeleteRequest>& requests) {
   std::map<std::pair<BucketName, bool>, Batch> groups;
   std::vector<Batch> batches;
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    if (!fits_xml(requests[i].key.value)) continue;
+    if (!goes_in_a_batch(requests[i])) continue;
     groups[{requests[i].bucket, requests[i].bypass_governance}].push_back(i);
   }
   for (auto& [name, batch] : groups) batches.push_back(std::move(batch));
@@ -112,7 +116,7 @@ boost::asio::awaitable<Answers> S3Store::remove_many(std::vector<DeleteRequest> 
     }
   }
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    if (!fits_xml(requests[i].key.value)) answers[i] = co_await remove(requests[i]);
+    if (!goes_in_a_batch(requests[i])) answers[i] = co_await remove(requests[i]);
   }
   co_return answers;
 }
