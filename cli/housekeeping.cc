@@ -18,6 +18,8 @@ namespace json = boost::json;
 // A pass each hour of a real day; often enough where days are shortened.
 constexpr int passes_a_day = 24;
 constexpr std::chrono::seconds cursor_interval{10};
+constexpr std::chrono::minutes compaction_interval{1};
+constexpr std::chrono::hours futile_interval{1};
 
 std::string_view name_of(store::LifecycleAction action) {
   switch (action) {
@@ -48,7 +50,8 @@ Housekeeping::Housekeeping(net::IoPool& io, store::LocalStore& store, control::A
 Housekeeping::~Housekeeping() { stop(); }
 
 asio::awaitable<bool> Housekeeping::spawn_all() {
-  co_return tasks_.spawn("lifecycle", carry_out_lifecycle());
+  const bool lifecycle = tasks_.spawn("lifecycle", carry_out_lifecycle());
+  co_return tasks_.spawn("compaction", compact_log()) && lifecycle;
 }
 
 asio::awaitable<bool> Housekeeping::end_all() {
@@ -103,6 +106,25 @@ store::LifecycleCursor Housekeeping::load_cursor() const {
       from_hex(std::string_view(*text).substr(bucket_end + 1, key_end - bucket_end - 1));
   if (!key) return {};
   return {text->substr(0, bucket_end), *key};
+}
+
+asio::awaitable<void> Housekeeping::compact_log() {
+  const auto stop = stop_.get_token();
+  while (!stop.stop_requested()) {
+    const auto report = co_await store_.compact({}, stop);
+    std::chrono::milliseconds wait = compaction_interval;
+    if (!report) {
+      spdlog::error("cli: {}", report.error().context);
+      wait = futile_interval;
+    } else if (report->segments > 0) {
+      spdlog::info("cli: compaction freed {} bytes of log, {} were moved", report->freed_bytes,
+                   report->moved_bytes);
+      // What cannot be freed is not to be written round and round.
+      if (report->freed_bytes - report->freed_bytes / 8 < report->moved_bytes)
+        wait = futile_interval;
+    }
+    if (!stop.stop_requested()) co_await stopped_.wait(wait);
+  }
 }
 
 asio::awaitable<void> Housekeeping::carry_out_lifecycle() {

@@ -1,6 +1,6 @@
 // Housekeeping: what `holdfast serve` does to its store beside the traffic: carrying out lifecycle
-// rules. Each task runs in its own coroutine on the first context, paced, until stop().
-// start() and stop() from the main thread; they block.
+// rules, compacting the log. Each task runs in its own coroutine on the first context, paced, until
+// stop(). start() and stop() from the main thread; they block.
 #pragma once
 
 #include <chrono>
@@ -37,6 +37,7 @@ class Housekeeping {
   boost::asio::awaitable<bool> spawn_all();
   boost::asio::awaitable<bool> end_all();
   boost::asio::awaitable<void> carry_out_lifecycle();
+  boost::asio::awaitable<void> compact_log();
   void note_removal(const store::LifecycleEvent& event);
   void save_cursor(const store::LifecycleCursor& cursor);
   store::LifecycleCursor load_cursor() const;

@@ -31,7 +31,7 @@ struct S3ServiceOptions {
   std::chrono::milliseconds epoch_poll{50};        // of the access feed
   std::uint64_t max_put_bytes = 5ull << 30;
   std::chrono::seconds lifecycle_day{86'400};  // shorter in tests
-  std::size_t signing_keys = 4'096;  // cached derived keys, bounded
+  std::size_t signing_keys = 4'096;            // cached derived keys, bounded
   BucketCreators bucket_creators = BucketCreators::administrators;
   BucketOwners* owners = nullptr;  // outlives the service; null: grants are kept by nobody
   bool v2_forms = false;           // POST forms that are signed as before SigV4

@@ -9,11 +9,11 @@ namespace {
 #define VERSION_COLUMNS "bucket,key,sequence,version,marker,etag,size,modified,meta,extents"
 // In the order of Catalogue::Query.
 constexpr std::string_view statements[] = {
-    "SELECT segment,offset,sequence,feed_after,clean FROM state",
-    "UPDATE state SET segment=?,offset=?,sequence=?,feed_after=?,clean=?",
+    "SELECT segment,offset,sequence,feed_after,clean,dropped,row_bytes FROM state",
+    "UPDATE state SET segment=?,offset=?,sequence=?,feed_after=?,clean=?,dropped=?,row_bytes=?",
     "SELECT id,name,created,versioning,object_lock FROM bucket WHERE name=?",
     "SELECT id,name,created,versioning,object_lock FROM bucket ORDER BY name",
-    "INSERT INTO bucket(id,name,created,versioning,object_lock) VALUES(?,?,?,?,?)",
+    "INSERT OR REPLACE INTO bucket(id,name,created,versioning,object_lock) VALUES(?,?,?,?,?)",
     "UPDATE bucket SET versioning=?2 WHERE id=?1",
     "UPDATE bucket SET object_lock=1 WHERE id=?",
     "SELECT 1 FROM current WHERE bucket=? LIMIT 1",
@@ -47,7 +47,7 @@ constexpr std::string_view statements[] = {
     " FROM old WHERE bucket=? AND key>=? ORDER BY bucket,key,sequence DESC",
     "SELECT id,bucket,key,started,meta FROM upload WHERE bucket=? AND key>=? "
     "ORDER BY bucket,key,id",
-    "INSERT INTO upload(id,bucket,key,started,meta) VALUES(?,?,?,?,?)",
+    "INSERT OR REPLACE INTO upload(id,bucket,key,started,meta) VALUES(?,?,?,?,?)",
     "SELECT id,bucket,key,started,meta FROM upload WHERE id=?",
     "DELETE FROM upload WHERE id=?",
     "DELETE FROM part WHERE upload=?",
@@ -68,6 +68,15 @@ constexpr std::string_view statements[] = {
     "ON CONFLICT(number) DO UPDATE SET live_bytes=live_bytes+?2",
     "SELECT number,live_bytes FROM segment ORDER BY number",
     "INSERT INTO change(bucket,sequence,kind,key,version,etag,size,time) VALUES(?,?,?,?,?,?,?,?)",
+    "UPDATE current SET extents=?4 WHERE bucket=?1 AND key=?2 AND sequence=?3",
+    "UPDATE old SET extents=?4 WHERE bucket=?1 AND key=?2 AND sequence=?3",
+    "INSERT OR IGNORE INTO lodger(segment,offset,bucket,sequence,key,upload,number) "
+    "VALUES(?,?,?,?,?,?,?)",
+    "SELECT segment,offset,bucket,sequence,key,upload,number FROM lodger "
+    "WHERE segment=? AND offset=? LIMIT ?",
+    "DELETE FROM lodger WHERE segment=? AND offset=? AND bucket=? AND sequence=? AND key=? "
+    "AND upload=? AND number=?",
+    "DELETE FROM lodger WHERE segment<=?",
 };
 #undef VERSION_COLUMNS
 
@@ -84,7 +93,7 @@ BucketRow to_bucket(const Statement& row) {
 
 std::string_view Catalogue::sql(Query query) {
   static_assert(std::size(statements) == query_count);
-  static_assert(static_cast<std::size_t>(Query::insert_change) + 1 == query_count);
+  static_assert(static_cast<std::size_t>(Query::erase_lodgers) + 1 == query_count);
   return statements[static_cast<std::size_t>(query)];
 }
 
@@ -130,8 +139,8 @@ Result<void> Catalogue::checkpoint() { return database_.run("PRAGMA wal_checkpoi
 
 Result<AppliedState> Catalogue::state() {
   auto row = one<AppliedState>(Query::state, [](const Statement& at) {
-    return AppliedState{number(at, 0), number(at, 1), number(at, 2), number(at, 3),
-                        at.integer(4) != 0};
+    return AppliedState{number(at, 0),      number(at, 1), number(at, 2), number(at, 3),
+                        at.integer(4) != 0, number(at, 5), at.integer(6)};
   });
   if (!row) return std::unexpected(row.error());
   if (!*row) return fail(ErrorCode::corrupted, "the catalogue has lost its state");
@@ -140,7 +149,7 @@ Result<AppliedState> Catalogue::state() {
 
 Result<void> Catalogue::set_state(const AppliedState& state) {
   return execute(Query::set_state, state.segment, state.offset, state.sequence, state.feed_after,
-                 state.clean);
+                 state.clean, state.dropped, state.row_bytes);
 }
 
 // --- Buckets
@@ -153,9 +162,9 @@ Result<std::vector<BucketRow>> Catalogue::buckets() {
   return all<BucketRow>(Query::buckets, to_bucket);
 }
 
-Result<void> Catalogue::insert_bucket(const BucketRow& bucket) {
-  return execute(Query::insert_bucket, bucket.id, blob(bucket.name), bucket.created,
-                 bucket.versioning, bucket.object_lock);
+Result<void> Catalogue::put_bucket(const BucketRow& bucket) {
+  return execute(Query::put_bucket, bucket.id, blob(bucket.name), bucket.created, bucket.versioning,
+                 bucket.object_lock);
 }
 
 Result<void> Catalogue::set_bucket_versioning(std::uint64_t bucket, int versioning) {
@@ -233,6 +242,39 @@ Result<std::vector<std::string>> Catalogue::damaged_blobs() {
 
 Result<void> Catalogue::add_live_bytes(std::uint64_t segment, std::int64_t change) {
   return execute(Query::add_live, segment, change);
+}
+
+Result<void> Catalogue::add_lodger(const LodgerRow& row) {
+  return execute(Query::add_lodger, row.segment, row.offset, row.bucket, row.sequence,
+                 blob(row.key), blob(row.upload), row.number);
+}
+
+Result<std::vector<LodgerRow>> Catalogue::lodgers(std::uint64_t segment, std::uint64_t offset,
+                                                  std::uint32_t limit) {
+  return all<LodgerRow>(
+      Query::lodgers,
+      [](const Statement& row) {
+        return LodgerRow{number(row, 0),
+                         number(row, 1),
+                         number(row, 2),
+                         number(row, 3),
+                         row.string(4),
+                         row.string(5),
+                         static_cast<std::uint32_t>(row.integer(6))};
+      },
+      segment, offset, limit);
+}
+
+Result<void> Catalogue::erase_lodger(const LodgerRow& row) {
+  return execute(Query::erase_lodger, row.segment, row.offset, row.bucket, row.sequence,
+                 blob(row.key), blob(row.upload), row.number);
+}
+
+Result<void> Catalogue::erase_segments(std::uint64_t segment) {
+  auto statement = database_.prepare("DELETE FROM segment WHERE number<=?");
+  if (!statement) return std::unexpected(statement.error());
+  if (auto done = statement->execute(segment); !done) return done;
+  return execute(Query::erase_lodgers, segment);
 }
 
 Result<std::vector<SegmentRow>> Catalogue::segments() {

@@ -43,7 +43,7 @@ class Catalogue {
   // --- Buckets
   Result<std::optional<BucketRow>> find_bucket(std::string_view name);
   Result<std::vector<BucketRow>> buckets();
-  Result<void> insert_bucket(const BucketRow& bucket);
+  Result<void> put_bucket(const BucketRow& bucket);  // inserts or replaces
   Result<void> set_bucket_versioning(std::uint64_t bucket, int versioning);
   Result<void> set_bucket_object_lock(std::uint64_t bucket);
   Result<bool> holds_no_version(std::uint64_t bucket);  // uploads do not count
@@ -66,6 +66,8 @@ class Catalogue {
                                    std::uint64_t sequence);
   Result<void> erase_current(std::uint64_t bucket, std::string_view key);
   Result<void> erase_old(std::uint64_t bucket, std::string_view key, std::uint64_t sequence);
+  Result<void> set_version_extents(std::uint64_t bucket, std::string_view key,
+                                   std::uint64_t sequence, std::string_view extents);
   Result<void> set_version_meta(std::uint64_t bucket, std::string_view key, std::uint64_t sequence,
                                 std::string_view meta);
   // Every version and every part of an upload, for scrub. A visitor's error ends the walk.
@@ -77,7 +79,7 @@ class Catalogue {
   Result<UploadPage> list_uploads(const UploadQuery& query);
 
   // --- Multipart
-  Result<void> insert_upload(const UploadRow& upload);
+  Result<void> put_upload(const UploadRow& upload);  // inserts or replaces
   Result<std::optional<UploadRow>> find_upload(std::string_view id);
   Result<void> erase_upload(std::string_view id);  // and its parts
   Result<void> put_part(const PartRow& part);      // inserts or replaces
@@ -96,6 +98,14 @@ class Catalogue {
   Result<void> add_live_bytes(std::uint64_t segment, std::int64_t change);
   Result<std::vector<SegmentRow>> segments();
 
+  // Lodgers may be listed that moved out meanwhile; they go with the segment.
+  Result<void> add_lodger(const LodgerRow& lodger);
+  Result<std::vector<LodgerRow>> lodgers(std::uint64_t segment, std::uint64_t offset,
+                                         std::uint32_t limit);
+  Result<void> erase_lodger(const LodgerRow& lodger);
+  // The rows of segments up to this one, and what is known of their lodgers.
+  Result<void> erase_segments(std::uint64_t until);
+
   // --- Change feed
   Result<void> insert_change(const ChangeRow& change);
   Result<ChangeRows> changes(const ChangeQuery& query);
@@ -104,7 +114,7 @@ class Catalogue {
 
  private:
   enum class Query : std::size_t;
-  static constexpr std::size_t query_count = 48;
+  static constexpr std::size_t query_count = 54;
 
   Result<Statement*> use(Query query);
   template <class... Args>

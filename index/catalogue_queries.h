@@ -13,7 +13,7 @@ enum class Catalogue::Query : std::size_t {
   set_state,
   find_bucket,
   buckets,
-  insert_bucket,
+  put_bucket,
   set_versioning,
   set_object_lock,
   any_current,
@@ -41,7 +41,7 @@ enum class Catalogue::Query : std::size_t {
   list_current,
   list_old,
   list_uploads,
-  insert_upload,
+  put_upload,
   find_upload,
   erase_upload,
   erase_parts,
@@ -57,6 +57,12 @@ enum class Catalogue::Query : std::size_t {
   add_live,
   segments,
   insert_change,
+  set_current_extents,
+  set_old_extents,
+  add_lodger,
+  lodgers,
+  erase_lodger,
+  erase_lodgers,
 };
 
 inline Result<Statement*> Catalogue::use(Query query) {

@@ -18,6 +18,8 @@ struct AppliedState {
   std::uint64_t sequence = 0;             // of it
   std::uint64_t feed_after = 0;           // the change feed is complete above this sequence
   bool clean = false;                     // closed in order, nothing to sweep
+  std::uint64_t dropped = 0;              // the log has no segments up to this one any more
+  std::int64_t row_bytes = 0;             // what the live records take beside their bodies, about
 };
 
 struct BucketRow {
@@ -67,6 +69,15 @@ struct BlobRow {
 struct SegmentRow {
   std::uint64_t number = 0;
   std::int64_t live_bytes = 0;  // of bodies
+};
+
+// A version or part with a body in the record of another one (copies share bodies).
+struct LodgerRow {
+  std::uint64_t segment = 0, offset = 0;  // of the body
+  std::uint64_t bucket = 0, sequence = 0;
+  std::string key;
+  std::string upload;  // of a part: then bucket, sequence and key are empty
+  std::uint32_t number = 0;
 };
 
 struct ChangeRow {

@@ -59,6 +59,13 @@ Result<void> Catalogue::erase_old(std::uint64_t bucket, std::string_view key,
   return execute(Query::erase_old, bucket, blob(key), sequence);
 }
 
+Result<void> Catalogue::set_version_extents(std::uint64_t bucket, std::string_view key,
+                                            std::uint64_t sequence, std::string_view extents) {
+  auto done = execute(Query::set_current_extents, bucket, blob(key), sequence, blob(extents));
+  if (!done || database_.changed_rows() > 0) return done;
+  return execute(Query::set_old_extents, bucket, blob(key), sequence, blob(extents));
+}
+
 Result<void> Catalogue::set_version_meta(std::uint64_t bucket, std::string_view key,
                                          std::uint64_t sequence, std::string_view meta) {
   auto done = execute(Query::set_current_meta, bucket, blob(key), sequence, blob(meta));
@@ -110,8 +117,8 @@ PartRow Catalogue::to_part(const Statement& row) {
           row.string(6)};
 }
 
-Result<void> Catalogue::insert_upload(const UploadRow& upload) {
-  return execute(Query::insert_upload, blob(upload.id), upload.bucket, blob(upload.key),
+Result<void> Catalogue::put_upload(const UploadRow& upload) {
+  return execute(Query::put_upload, blob(upload.id), upload.bucket, blob(upload.key),
                  upload.started, blob(upload.meta));
 }
 

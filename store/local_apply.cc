@@ -1,11 +1,24 @@
 #include "store/local_apply.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace holdfast::store {
 namespace {
 
 using index::Catalogue;
+
+// About what the record takes in the log beside its body: header, fixed fields and texts.
+std::int64_t size_of(const index::VersionRow& row) {
+  constexpr std::size_t fixed = 100;
+  return static_cast<std::int64_t>(fixed + row.key.size() + row.version.size() + row.etag.size() +
+                                   row.meta.size() + row.extents.size());
+}
+std::int64_t size_of(const index::PartRow& row) {
+  constexpr std::size_t fixed = 80;
+  return static_cast<std::int64_t>(fixed + row.upload.size() + row.etag.size() +
+                                   row.checksums.size() + row.extents.size());
+}
 
 class Applier {
  public:
@@ -14,9 +27,9 @@ class Applier {
 
   Result<void> operator()(const CreateBucketOp& op) {
     const auto versioning = op.object_lock ? Versioning::enabled : Versioning::unversioned;
-    return catalogue_.insert_bucket({place_.sequence, op.name, op.time,
-                                     static_cast<int>(std::to_underlying(versioning)),
-                                     op.object_lock});
+    return catalogue_.put_bucket({place_.sequence, op.name, op.time,
+                                  static_cast<int>(std::to_underlying(versioning)),
+                                  op.object_lock});
   }
 
   Result<void> operator()(const DeleteBucketOp& op) {
@@ -45,7 +58,10 @@ class Applier {
     row.extents = encode_extents(extents);
     if (auto gone = make_way(op); !gone) return gone;
     auto put = op.delete_marker ? catalogue_.insert_old(row) : catalogue_.insert_current(row);
+    if (put)
+      put = take_in(op.extents, {.bucket = op.bucket, .sequence = place_.sequence, .key = op.key});
     if (!put) return put;
+    effects_.row_bytes += size_of(row);
     if (!op.upload.empty()) {
       if (auto gone = drop_upload(op.upload); !gone) return gone;
     }
@@ -56,11 +72,12 @@ class Applier {
     effects_.touched_keys.push_back(op.key);
     auto found = catalogue_.find_version(op.bucket, op.key, op.target);
     if (!found) return std::unexpected(found.error());
+    if (!*found && place_.partial_log) return {};
     if (!*found) return fail(ErrorCode::corrupted, "the log removes a version that is not there");
     const index::VersionRow& row = **found;
     auto gone = row.latest ? catalogue_.erase_current(op.bucket, op.key)
                            : catalogue_.erase_old(op.bucket, op.key, op.target);
-    if (gone) gone = release(row.extents);
+    if (gone) gone = release(row);
     if (gone) gone = promote(op.bucket, op.key);
     if (!gone) return gone;
     return note(row, ChangeKind::version_removed, op.time);
@@ -68,11 +85,16 @@ class Applier {
 
   Result<void> operator()(const UpdateMetaOp& op) {
     effects_.touched_keys.push_back(op.key);
+    auto row = catalogue_.find_version(op.bucket, op.key, op.target);
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return {};
+    effects_.row_bytes +=
+        static_cast<std::int64_t>(op.meta.size()) - static_cast<std::int64_t>((*row)->meta.size());
     return catalogue_.set_version_meta(op.bucket, op.key, op.target, op.meta);
   }
 
   Result<void> operator()(const CreateUploadOp& op) {
-    return catalogue_.insert_upload({op.upload, op.bucket, op.key, op.time, op.meta});
+    return catalogue_.put_upload({op.upload, op.bucket, op.key, op.time, op.meta});
   }
 
   Result<void> operator()(const PutPartOp& op) {
@@ -81,10 +103,19 @@ class Applier {
     auto old = catalogue_.find_part(op.upload, op.number);
     if (!old) return std::unexpected(old.error());
     if (*old) {
-      if (auto gone = release((*old)->extents); !gone) return gone;
+      if (auto gone = release(**old); !gone) return gone;
     }
-    return catalogue_.put_part({op.upload, op.number, op.etag, op.size, op.time,
-                                encode_checksums(op.checksums), encode_extents(extents)});
+    const index::PartRow row{op.upload,
+                             op.number,
+                             op.etag,
+                             op.size,
+                             op.time,
+                             encode_checksums(op.checksums),
+                             encode_extents(extents)};
+    effects_.row_bytes += size_of(row);
+    auto put = catalogue_.put_part(row);
+    if (put) put = take_in(op.extents, {.upload = op.upload, .number = op.number});
+    return put;
   }
 
   Result<void> operator()(const AbortUploadOp& op) { return drop_upload(op.upload); }
@@ -92,6 +123,41 @@ class Applier {
   Result<void> operator()(const QuarantineOp& op) {
     effects_.damaged_blobs.push_back(op.blob);
     return catalogue_.set_blob_damaged(op.blob);
+  }
+
+  Result<void> operator()(const RelocateVersionOp& op) {
+    effects_.touched_keys.push_back(op.version.key);
+    const PutVersionOp& version = op.version;
+    auto known = catalogue_.find_version(version.bucket, version.key, op.target);
+    if (!known) return std::unexpected(known.error());
+    auto extents = placed(version.extents);
+    if (auto held = refer(extents, +1); !held) return held;
+    index::VersionRow row{
+        version.bucket, version.key,  op.target,    version.version, version.delete_marker,
+        version.etag,   version.size, version.time, version.meta,    encode_extents(extents)};
+    Result<void> done;
+    if (*known) {
+      done = release(**known);
+      if (done) done = catalogue_.set_version_extents(row.bucket, row.key, op.target, row.extents);
+    } else {
+      done = insert_in_order(row);
+    }
+    if (!done) return done;
+    effects_.row_bytes += size_of(row);
+    return take_in(version.extents, {.bucket = row.bucket, .sequence = op.target, .key = row.key});
+  }
+
+  Result<void> operator()(const RelocateBucketOp& op) {
+    return catalogue_.put_bucket({op.bucket, op.made.name, op.made.time,
+                                  static_cast<int>(std::to_underlying(op.versioning)),
+                                  op.made.object_lock});
+  }
+
+  Result<void> operator()(const DropSegmentOp& op) {
+    effects_.dropped_segment = std::max(effects_.dropped_segment, op.segment);
+    effects_.live_bytes.erase(effects_.live_bytes.begin(),
+                              effects_.live_bytes.upper_bound(op.segment));
+    return catalogue_.erase_segments(op.segment);
   }
 
  private:
@@ -119,10 +185,39 @@ class Applier {
     return {};
   }
 
-  Result<void> release(std::string_view encoded) {
-    auto extents = decode_extents(encoded);
+  // A version's or a part's row goes, or its record is replaced by another one.
+  template <class Row>
+  Result<void> release(const Row& row) {
+    effects_.row_bytes -= size_of(row);
+    auto extents = decode_extents(row.extents);
     if (!extents) return std::unexpected(extents.error());
     return refer(*extents, -1);
+  }
+
+  // Notes where the row's bodies are guests in records of other rows. `extents` as in the log.
+  Result<void> take_in(const std::vector<Extent>& extents, index::LodgerRow lodger) {
+    for (const auto& extent : extents) {
+      if (extent.piece.home != Piece::Home::segment) continue;
+      lodger.segment = extent.piece.segment;
+      lodger.offset = extent.piece.offset;
+      if (auto noted = catalogue_.add_lodger(lodger); !noted) return noted;
+    }
+    return {};
+  }
+
+  // A version that comes later in the log than newer ones of its key: its sequence tells its place.
+  Result<void> insert_in_order(const index::VersionRow& row) {
+    auto current = catalogue_.find_current(row.bucket, row.key);
+    if (!current) return std::unexpected(current.error());
+    auto newest = catalogue_.find_newest_old(row.bucket, row.key);
+    if (!newest) return std::unexpected(newest.error());
+    const bool below_current = *current && (*current)->sequence > row.sequence;
+    const bool below_marker = *newest && (*newest)->sequence > row.sequence;
+    if (*current && !below_current) {
+      if (auto moved = catalogue_.move_current_to_old(row.bucket, row.key); !moved) return moved;
+    }
+    const bool old = row.delete_marker || below_current || below_marker;
+    return old ? catalogue_.insert_old(row) : catalogue_.insert_current(row);
   }
 
   // The present version becomes an old one; the version "null" is one at most, so that a new one
@@ -133,7 +228,7 @@ class Applier {
     if (!current) return std::unexpected(current.error());
     if (*current && null && (*current)->version == "null") {
       if (auto gone = catalogue_.erase_current(op.bucket, op.key); !gone) return gone;
-      return release((*current)->extents);
+      return release(**current);
     }
     if (*current) {
       if (auto moved = catalogue_.move_current_to_old(op.bucket, op.key); !moved) return moved;
@@ -143,7 +238,7 @@ class Applier {
     if (!old) return std::unexpected(old.error());
     if (!*old) return {};
     auto gone = catalogue_.erase_old(op.bucket, op.key, (*old)->sequence);
-    return gone ? release((*old)->extents) : gone;
+    return gone ? release(**old) : gone;
   }
 
   // Where the newest version left is a live one, it is the current one.
@@ -161,7 +256,7 @@ class Applier {
     auto parts = catalogue_.parts(upload, 0, 10'000);
     if (!parts) return std::unexpected(parts.error());
     for (const auto& part : *parts) {
-      if (auto gone = release(part.extents); !gone) return gone;
+      if (auto gone = release(part); !gone) return gone;
     }
     return catalogue_.erase_upload(upload);
   }
@@ -184,7 +279,10 @@ Result<void> apply_op(index::Catalogue& catalogue, const LogOp& op, const Record
   return std::visit(Applier(catalogue, place, effects), op);
 }
 
-Result<void> apply_live_bytes(index::Catalogue& catalogue, const ApplyEffects& effects) {
+Result<void> apply_sums(index::Catalogue& catalogue, const ApplyEffects& effects,
+                        index::AppliedState& state) {
+  state.dropped = std::max(state.dropped, effects.dropped_segment);
+  state.row_bytes += effects.row_bytes;
   for (const auto& [segment, change] : effects.live_bytes) {
     if (change == 0) continue;
     if (auto done = catalogue.add_live_bytes(segment, change); !done) return done;

@@ -20,11 +20,15 @@ struct RecordPlace {
   std::uint64_t sequence = 0;
   std::uint64_t segment = 0;
   std::uint64_t body_offset = 0;
+  // The log before it was compacted away: what it removes or changes may be gone.
+  bool partial_log = false;
 };
 
 // What follows from a group once it is committed.
 struct ApplyEffects {
   std::map<std::uint64_t, std::int64_t> live_bytes;  // change, by segment
+  std::int64_t row_bytes = 0;                        // change, see index::AppliedState
+  std::uint64_t dropped_segment = 0;                 // and all before it; 0: none
   std::set<std::uint64_t> changed_buckets;           // the feed has news
   std::vector<std::string> dead_blobs;               // nothing refers to them any more
   std::vector<std::string> damaged_blobs;
@@ -33,7 +37,8 @@ struct ApplyEffects {
 
 Result<void> apply_op(index::Catalogue& catalogue, const LogOp& op, const RecordPlace& place,
                       ApplyEffects& effects);
-// Writes the changes of live_bytes; once, before the commit.
-Result<void> apply_live_bytes(index::Catalogue& catalogue, const ApplyEffects& effects);
+// Writes what adds up over a group, partly into `state`; once, before the commit.
+Result<void> apply_sums(index::Catalogue& catalogue, const ApplyEffects& effects,
+                        index::AppliedState& state);
 
 }  // namespace holdfast::store

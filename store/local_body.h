@@ -40,6 +40,11 @@ std::vector<Extent> slice_extents(const std::vector<Extent>& extents, std::uint6
 // Small pieces are read whole and verified; larger ones are answered as open files. corrupted: a
 // checksum differs. not_found: a file was removed since the extents were looked up.
 Async<Body> open_local_body(BodySink sink, std::vector<Extent> extents);
+// Whether looking up the extents again may help: the version was replaced just then, or compaction
+// moved its body.
+inline bool may_have_moved(const Error& error, int attempt) {
+  return error.code == ErrorCode::not_found && attempt < 3;
+}
 // Hashes stored bytes (to copy what needs a digest it has not got).
 Async<TakenBody> digest_local_body(BodySink sink, std::vector<Extent> extents, IntakeRules rules);
 

@@ -2,6 +2,9 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 #include "store/log_format.h"
 #include "store/log_segments.h"
@@ -54,6 +57,13 @@ Result<void> LocalFiles::remove_blob(const std::string& name) {
   auto removed = blobs_.remove(name);
   forget(name);
   return removed;
+}
+
+Result<void> LocalFiles::remove_segment(std::uint64_t number) {
+  const std::string path = segment_path(log_directory_, number);
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno(errno, "remove " + path);
+  forget(segment_file_name(number));
+  return sync_directory(log_directory_);
 }
 
 }  // namespace holdfast::store

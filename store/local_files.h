@@ -28,6 +28,8 @@ class LocalFiles {
   Result<std::shared_ptr<const Fd>> open(const Piece& piece);
   // The blob's name and our descriptor go; readers keep theirs.
   Result<void> remove_blob(const std::string& name);
+  // Likewise a log segment, durably.
+  Result<void> remove_segment(std::uint64_t number);
 
  private:
   using Entry = std::pair<std::string, std::shared_ptr<const Fd>>;

@@ -28,6 +28,10 @@ class WriteGroup {
   // Puts the record into the group and applies it; answers its sequence. An error here fails the
   // whole group: judge first, append last.
   Result<std::uint64_t> append(const LogOp& op, std::string_view body = {});
+  // Where the record appended last lies.
+  const RecordPlace& last_place() const { return last_place_; }
+  // The segment that is written to.
+  std::uint64_t segment() const { return start_.segment; }
   // Keeps the blob if the group commits.
   void keep(PendingBlob blob) { blobs_.push_back(std::move(blob)); }
 
@@ -46,6 +50,7 @@ class WriteGroup {
   Clock& clock_;
   Random& random_;
   LogPosition start_;
+  RecordPlace last_place_;
   std::uint64_t first_sequence_, next_sequence_;
   std::string bytes_;
   ApplyEffects effects_;

@@ -180,9 +180,15 @@ Async<PartInfo> LocalStore::copy_part(CopyPartRequest request) {
   auto source = find_part_source_now(state_->readers, request);
   if (!source) co_return std::unexpected(source.error());
   // No data moves, but the part's ETag is the MD5 of its bytes.
-  auto digest = co_await digest_local_body(state_->sink(), source->extents,
-                                           IntakeRules{.compute = algorithms_of(upload->meta)});
-  if (!digest) co_return std::unexpected(digest.error());
+  Result<TakenBody> digest;
+  for (int attempt = 1;; ++attempt) {
+    digest = co_await digest_local_body(state_->sink(), source->extents,
+                                        IntakeRules{.compute = algorithms_of(upload->meta)});
+    if (digest) break;
+    if (!may_have_moved(digest.error(), attempt)) co_return std::unexpected(digest.error());
+    source = find_part_source_now(state_->readers, request);
+    if (!source) co_return std::unexpected(source.error());
+  }
   LocalBody body;
   for (const auto& extent : source->extents) body.size += extent.length;
   body.extents = std::move(source->extents);
@@ -197,6 +203,8 @@ Async<PartInfo> LocalStore::copy_part(CopyPartRequest request) {
         if (still->object.row.sequence != hashed) {
           return fail(ErrorCode::conflict, "the source of the copy changed meanwhile: try again");
         }
+        // Compaction may have moved them since they were hashed.
+        body.extents = std::move(still->extents);
         return judge_part(group, target, body);
       });
 }

@@ -82,6 +82,31 @@ struct CopyDigest {
   std::vector<Checksum> checksums;
 };
 
+struct FoundSource {
+  std::uint64_t sequence = 0;
+  std::vector<Extent> extents;
+};
+Result<FoundSource> find_source_now(CatalogueReaders& readers, const CopyRequest& request) {
+  auto snapshot = readers.snapshot();
+  if (!snapshot) return std::unexpected(snapshot.error());
+  auto source = find_source(**snapshot, request);
+  if (!source) return std::unexpected(source.error());
+  auto extents = decode_extents(source->row.extents);
+  if (!extents) return std::unexpected(extents.error());
+  return FoundSource{source->row.sequence, std::move(*extents)};
+}
+
+Async<CopyDigest> hash_source(CatalogueReaders& readers, BodySink sink, CopyRequest request) {
+  for (int attempt = 1;; ++attempt) {
+    auto source = find_source_now(readers, request);
+    if (!source) co_return std::unexpected(source.error());
+    auto hashed = co_await digest_local_body(sink, std::move(source->extents),
+                                             IntakeRules{.compute = request.compute});
+    if (hashed) co_return CopyDigest{source->sequence, std::move(hashed->checksums)};
+    if (!may_have_moved(hashed.error(), attempt)) co_return std::unexpected(hashed.error());
+  }
+}
+
 Result<PutResult> judge_copy(WriteGroup& group, CopyRequest& request, const CopyDigest& digest) {
   auto source = find_source(group.catalogue(), request);
   if (!source) return std::unexpected(source.error());
@@ -151,22 +176,10 @@ Async<PutResult> LocalStore::copy(CopyRequest request) {
   if (auto valid = s3::validate_key(request.key.value); !valid)
     co_return std::unexpected(valid.error());
   CopyDigest digest;
-  std::vector<Extent> to_hash;
   if (!request.compute.empty()) {
-    auto snapshot = state_->readers.snapshot();
-    if (!snapshot) co_return std::unexpected(snapshot.error());
-    auto source = find_source(**snapshot, request);
-    if (!source) co_return std::unexpected(source.error());
-    auto extents = decode_extents(source->row.extents);
-    if (!extents) co_return std::unexpected(extents.error());
-    to_hash = std::move(*extents);
-    digest.sequence = source->row.sequence;
-  }
-  if (!request.compute.empty()) {
-    auto hashed = co_await digest_local_body(state_->sink(), std::move(to_hash),
-                                             IntakeRules{.compute = request.compute});
+    auto hashed = co_await hash_source(state_->readers, state_->sink(), request);
     if (!hashed) co_return std::unexpected(hashed.error());
-    digest.checksums = std::move(hashed->checksums);
+    digest = std::move(*hashed);
   }
   co_return co_await state_->sequencer->submit(
       [request = std::move(request), digest = std::move(digest)](WriteGroup& group) mutable {

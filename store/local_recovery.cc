@@ -23,8 +23,8 @@ constexpr std::uint64_t replay_batch = 5000;
 // Applies records in transactions of their own, and remembers in each how far it came.
 class Replay {
  public:
-  Replay(index::Catalogue& catalogue, index::AppliedState state)
-      : catalogue_(catalogue), state_(state) {}
+  Replay(index::Catalogue& catalogue, index::AppliedState state, bool partial_log)
+      : catalogue_(catalogue), state_(state), partial_log_(partial_log) {}
 
   Result<void> apply(const LogRecord& record) {
     if (pending_ == 0) {
@@ -32,7 +32,8 @@ class Replay {
     }
     auto op = decode_op(record.payload);
     if (!op) return std::unexpected(op.error());
-    const RecordPlace place{record.sequence, record.position.segment, record.body_offset};
+    const RecordPlace place{record.sequence, record.position.segment, record.body_offset,
+                            partial_log_};
     if (auto done = apply_op(catalogue_, *op, place, effects_); !done) return done;
     state_.sequence = record.sequence;
     state_.segment = record.position.segment;
@@ -44,7 +45,9 @@ class Replay {
   Result<void> flush() {
     if (pending_ == 0) return {};
     state_.clean = false;
-    auto done = apply_live_bytes(catalogue_, effects_);
+    // The feed cannot be made anew from what compaction left.
+    if (partial_log_) state_.feed_after = state_.sequence;
+    auto done = apply_sums(catalogue_, effects_, state_);
     if (done) done = catalogue_.set_state(state_);
     if (done) done = catalogue_.commit();
     effects_ = {};
@@ -58,6 +61,7 @@ class Replay {
  private:
   index::Catalogue& catalogue_;
   index::AppliedState state_;
+  bool partial_log_;
   ApplyEffects effects_;
   std::uint64_t pending_ = 0, applied_ = 0;
 };
@@ -66,7 +70,10 @@ Result<RecoveredStore> replay_onto(const std::string& log_directory, index::Cata
   auto state = catalogue.state();
   if (!state) return std::unexpected(state.error());
   RecoveredStore recovered{std::move(catalogue), *state, {}};
-  Replay replay(recovered.catalogue, *state);
+  auto segments = list_segments(log_directory);
+  if (!segments) return std::unexpected(segments.error());
+  const bool partial = state->segment == 0 && !segments->empty() && segments->front() > 1;
+  Replay replay(recovered.catalogue, *state, partial);
   auto end = scan_log(log_directory, {state->segment, state->offset}, state->sequence,
                       [&](const LogRecord& record) { return replay.apply(record); });
   if (!end) {
@@ -78,6 +85,12 @@ Result<RecoveredStore> replay_onto(const std::string& log_directory, index::Cata
     return std::unexpected(flushed.error());
   }
   recovered.state = replay.state();
+  if (partial && recovered.state.dropped + 1 < segments->front()) {
+    return fail(ErrorCode::corrupted,
+                "the log begins with segment {}, but those before it were never dropped: put them "
+                "back; nothing was changed",
+                segments->front());
+  }
   recovered.state.segment = end->position.segment;
   recovered.state.offset = end->position.offset;
   recovered.report.replayed = replay.applied();
@@ -174,6 +187,19 @@ Result<RecoveredStore> recover(const std::string& log_directory, const std::stri
   if (recovered || !index_is_lost(recovered.error())) return recovered;
   spdlog::warn("store: the index is rebuilt from the log: {}", recovered.error().context);
   return rebuild(log_directory, index_path, role);
+}
+
+Result<void> remove_dropped_segments(const std::string& log_directory, std::uint64_t dropped) {
+  auto segments = list_segments(log_directory);
+  if (!segments) return std::unexpected(segments.error());
+  for (const auto number : *segments) {
+    if (number > dropped) break;
+    const std::string path = segment_path(log_directory, number);
+    if (::unlink(path.c_str()) != 0) return fail_errno(errno, "remove " + path);
+    // In order, so that what is left is always the log's end without a gap.
+    if (auto synced = sync_directory(log_directory); !synced) return synced;
+  }
+  return {};
 }
 
 Result<std::uint64_t> sweep_blobs(index::Catalogue& catalogue, const BlobFiles& blobs) {

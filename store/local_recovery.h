@@ -22,6 +22,8 @@ enum class IndexUse { keep, rebuild };
 // Applies what the index has not seen, or all of the log when the index cannot be used.
 Result<RecoveredStore> recover(const std::string& log_directory, const std::string& index_path,
                                IndexUse use, index::Catalogue::Role role);
+// Those that compaction was about to remove.
+Result<void> remove_dropped_segments(const std::string& log_directory, std::uint64_t dropped);
 // Removes blobs that the catalogue does not know; answers how many.
 Result<std::uint64_t> sweep_blobs(index::Catalogue& catalogue, const BlobFiles& blobs);
 

@@ -28,6 +28,7 @@ Result<std::uint64_t> WriteGroup::append(const LogOp& op, std::string_view body)
     return std::unexpected(applied.error());
   }
   append_record(bytes_, {sequence, first_sequence_}, payload, body);
+  last_place_ = place;
   ++next_sequence_;
   return sequence;
 }
@@ -135,7 +136,7 @@ Result<void> Sequencer::make_durable(WriteGroup& group) {
   state.offset = before.offset + group.bytes_.size();
   state.sequence = group.next_sequence_ - 1;
   state.clean = false;
-  auto applied = apply_live_bytes(catalogue_, group.effects_);
+  auto applied = apply_sums(catalogue_, group.effects_, state);
   if (applied) applied = trim_feed(state);
   if (applied) applied = catalogue_.set_state(state);
   if (!applied) return applied;

@@ -70,6 +70,9 @@ Result<std::unique_ptr<LocalStore>> LocalStore::open(LocalStoreOptions options, 
     if (!swept) return std::unexpected(swept.error());
     report.orphaned_blobs = *swept;
   }
+  if (auto gone = remove_dropped_segments(State::log_directory(options), applied.dropped); !gone) {
+    return std::unexpected(gone.error());
+  }
   auto log = LogWriter::open({State::log_directory(options), options.segment_bytes, options.sync},
                              {applied.segment, applied.offset}, applied.sequence + 1);
   if (!log) return std::unexpected(log.error());

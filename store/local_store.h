@@ -9,7 +9,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -50,6 +52,32 @@ struct ScrubReport {
   std::vector<Damage> damage;
 };
 
+// How much of the log is of use.
+struct LogUsage {
+  std::uint64_t segments = 0, bytes = 0;
+  std::uint64_t live_bytes = 0;  // about
+};
+
+// The named instants of a segment's compaction, for tests that stop there.
+enum class CompactInstant : std::uint8_t {
+  moved_some,  // a batch of records lies at the log's end as well
+  moved_all,   // nothing refers to the segment any more
+  dropped,     // the log says so, the file is still there
+  removed,     // the file is gone
+};
+struct CompactRules {
+  double garbage_share = 0.5;                  // of the log, from which on it is compacted
+  std::uint64_t garbage_bytes = 256u << 20;    // at least so much of it
+  std::uint64_t bytes_per_second = 32u << 20;  // read; 0: no limit
+  std::function<bool(CompactInstant)> go_on;   // asked at each instant; false: stop dead
+};
+struct CompactReport {
+  std::uint64_t segments = 0, records = 0;  // dropped, moved
+  std::uint64_t freed_bytes = 0, moved_bytes = 0;
+};
+
+class SegmentCompaction;
+
 class LocalStore final : public ObjectStore {
  public:
   // Blocks while it recovers. locked: another process holds the directory. not_supported: a format
@@ -65,6 +93,10 @@ class LocalStore final : public ObjectStore {
   // Reads everything and compares it with its checksums. Damaged blobs are quarantined: reading
   // them answers corrupted, as reading damaged small bodies does anyway.
   Async<ScrubReport> scrub();
+  Result<LogUsage> log_usage();
+  // Takes the oldest segments out of the log, one after another, as long as the rules want it, by
+  // writing what is still of use in them again at the log's end. Beside the traffic; one at a time.
+  Async<CompactReport> compact(CompactRules rules, std::stop_token stop);
 
   Async<void> create_bucket(BucketName name, bool object_lock) override;
   Async<void> delete_bucket(BucketName name) override;
@@ -101,6 +133,7 @@ class LocalStore final : public ObjectStore {
 
  private:
   struct State;
+  friend class SegmentCompaction;
   explicit LocalStore(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

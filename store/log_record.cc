@@ -243,6 +243,29 @@ void take(ByteReader& in, AbortUploadOp& op) { op.upload = in.text(); }
 void put(ByteWriter& out, const QuarantineOp& op) { out.text(op.blob); }
 void take(ByteReader& in, QuarantineOp& op) { op.blob = in.text(); }
 
+void put(ByteWriter& out, const RelocateVersionOp& op) {
+  out.varint(op.target);
+  put(out, op.version);
+}
+void take(ByteReader& in, RelocateVersionOp& op) {
+  op.target = in.varint();
+  take(in, op.version);
+}
+
+void put(ByteWriter& out, const RelocateBucketOp& op) {
+  out.varint(op.bucket);
+  put(out, op.made);
+  out.varint(std::to_underlying(op.versioning));
+}
+void take(ByteReader& in, RelocateBucketOp& op) {
+  op.bucket = in.varint();
+  take(in, op.made);
+  op.versioning = static_cast<Versioning>(in.varint());
+}
+
+void put(ByteWriter& out, const DropSegmentOp& op) { out.varint(op.segment); }
+void take(ByteReader& in, DropSegmentOp& op) { op.segment = in.varint(); }
+
 // The op's number on disk is its place in the variant: new ones go to the end, none is removed.
 template <std::size_t N = 0>
 bool take_numbered(ByteReader& in, std::uint64_t number, LogOp& op) {

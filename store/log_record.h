@@ -1,7 +1,5 @@
 // What log records say: the outcome of one write, complete enough to rebuild the index from the log
-// alone (redo log). Also the encodings that the index keeps without looking inside: object metadata
-// and extents. Values; any thread. Bytes come from disk: decoding answers `corrupted`, never
-// trusts.
+// alone; and what the index keeps encoded. Values; any thread. Decoding never trusts: `corrupted`.
 #pragma once
 
 #include <cstdint>
@@ -124,13 +122,28 @@ struct QuarantineOp {
   std::string blob;
 };
 
-using LogOp = std::variant<CreateBucketOp, DeleteBucketOp, SetVersioningOp, SetDocumentOp,
-                           PutVersionOp, RemoveVersionOp, UpdateMetaOp, CreateUploadOp, PutPartOp,
-                           AbortUploadOp, QuarantineOp>;
+// --- Compaction: a segment's live records are written again at the log's end, then it is dropped.
+// `target` stays the sequence of the version. Parts, uploads, documents: by their own operations.
+struct RelocateVersionOp {
+  std::uint64_t target = 0;
+  PutVersionOp version;  // as it is now; `upload` is empty
+};
+struct RelocateBucketOp {
+  std::uint64_t bucket = 0;
+  CreateBucketOp made;
+  Versioning versioning = Versioning::unversioned;
+};
+struct DropSegmentOp {
+  std::uint64_t segment = 0;  // neither it nor one before it is needed any more
+};
+
+using LogOp =
+    std::variant<CreateBucketOp, DeleteBucketOp, SetVersioningOp, SetDocumentOp, PutVersionOp,
+                 RemoveVersionOp, UpdateMetaOp, CreateUploadOp, PutPartOp, AbortUploadOp,
+                 QuarantineOp, RelocateVersionOp, RelocateBucketOp, DropSegmentOp>;
 
 std::string encode_op(const LogOp& op);
 Result<LogOp> decode_op(std::string_view payload);
-
 std::string encode_checksums(const std::vector<Checksum>& checksums);
 Result<std::vector<Checksum>> decode_checksums(std::string_view bytes);
 

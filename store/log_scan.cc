@@ -100,11 +100,13 @@ LogRecord to_record(const SegmentView& view, std::uint64_t offset,
   return record;
 }
 
-Result<bool> has_sound_header(SegmentView& view) {
+// nullopt: it is not sound.
+Result<std::optional<SegmentHeader>> header_of(SegmentView& view) {
   auto bytes = view.at(0, segment_header_bytes);
   if (!bytes) return std::unexpected(bytes.error());
-  const auto header = decode_segment_header(*bytes);
-  return header && header->number == view.number();
+  auto header = decode_segment_header(*bytes);
+  if (header && header->number != view.number()) header.reset();
+  return header;
 }
 
 struct SegmentScan {
@@ -139,7 +141,7 @@ Result<LogEnd> scan_log(const std::string& directory, LogPosition from, std::uin
                         const LogVisitor& visit) {
   auto segments = list_segments(directory);
   if (!segments) return std::unexpected(segments.error());
-  LogEnd end{from, last_sequence, 0};
+  LogEnd end{from, last_sequence, 0, 0};
   auto at = std::ranges::lower_bound(*segments, from.segment);
   const bool missing = from.segment != 0 && (at == segments->end() || *at != from.segment);
   if (missing) return fail(ErrorCode::not_found, "log segment {} is missing", from.segment);
@@ -147,15 +149,20 @@ Result<LogEnd> scan_log(const std::string& directory, LogPosition from, std::uin
     const bool last = std::next(at) == segments->end();
     auto view = SegmentView::open(directory, *at);
     if (!view) return std::unexpected(view.error());
-    auto sound = has_sound_header(*view);
-    if (!sound) return std::unexpected(sound.error());
-    if (!*sound) {
+    auto header = header_of(*view);
+    if (!header) return std::unexpected(header.error());
+    if (!*header) {
       // A crash while a segment was started: it never held an acknowledged record.
       if (!last || view->size() > segment_header_bytes) return fail_damaged({*at, 0}, "bad header");
       end.torn_bytes = view->size();
       return end;
     }
     if (*at != from.segment) end.position = {*at, segment_header_bytes};
+    if (end.first_segment == 0) {
+      end.first_segment = *at;
+      // What came before was dropped by compaction; whether that is so, its record tells.
+      if (from.segment == 0) end.last_sequence = (*header)->first_sequence - 1;
+    }
     if (end.position.offset > view->size()) {
       return fail(ErrorCode::not_found, "log segment {} ends before byte {}", *at,
                   end.position.offset);
@@ -174,6 +181,25 @@ Result<LogEnd> scan_log(const std::string& directory, LogPosition from, std::uin
   return end;
 }
 
+Result<std::optional<LogPosition>> read_segment(const std::string& directory, LogPosition from,
+                                                std::uint64_t bytes, const LogVisitor& visit) {
+  auto view = SegmentView::open(directory, from.segment);
+  if (!view) return std::unexpected(view.error());
+  LogPosition at{from.segment, std::max<std::uint64_t>(from.offset, segment_header_bytes)};
+  const std::uint64_t until = at.offset + bytes;
+  while (at.offset < view->size()) {
+    if (at.offset >= until) return at;
+    auto found = view->record(at.offset);
+    if (!found) return std::unexpected(found.error());
+    if (!*found) return fail_damaged(at, "a record is broken");
+    if (auto visited = visit(to_record(*view, at.offset, **found)); !visited) {
+      return std::unexpected(visited.error());
+    }
+    at.offset += (*found)->header.total_bytes();
+  }
+  return std::nullopt;
+}
+
 Result<std::vector<LogDamage>> find_log_damage(const std::string& directory, LogPosition until) {
   auto segments = list_segments(directory);
   if (!segments) return std::unexpected(segments.error());
@@ -183,9 +209,9 @@ Result<std::vector<LogDamage>> find_log_damage(const std::string& directory, Log
     auto view = SegmentView::open(directory, number);
     if (!view) return std::unexpected(view.error());
     const std::uint64_t size = number == until.segment ? until.offset : view->size();
-    auto sound = has_sound_header(*view);
-    if (!sound) return std::unexpected(sound.error());
-    if (!*sound) damage.push_back({{number, 0}, segment_header_bytes});
+    auto header = header_of(*view);
+    if (!header) return std::unexpected(header.error());
+    if (!*header) damage.push_back({{number, 0}, segment_header_bytes});
     for (std::uint64_t offset = segment_header_bytes; offset < size;) {
       auto found = view->record(offset);
       if (!found) return std::unexpected(found.error());

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,6 +66,7 @@ struct LogEnd {
   LogPosition position;             // behind the last sound record
   std::uint64_t last_sequence = 0;  // 0: there is none
   std::uint64_t torn_bytes = 0;     // behind it, of a group that never completed
+  std::uint64_t first_segment = 0;  // that was read; 0: none
 };
 
 using LogVisitor = std::function<Result<void>(const LogRecord&)>;
@@ -74,6 +76,11 @@ using LogVisitor = std::function<Result<void>(const LogRecord&)>;
 // not reach to `from`. A visitor's error ends the scan and is answered.
 Result<LogEnd> scan_log(const std::string& directory, LogPosition from, std::uint64_t last_sequence,
                         const LogVisitor& visit);
+
+// Visits the records of one closed segment from `from` on, about `bytes` of them, and answers where
+// to go on; nullopt at its end. corrupted: a record is broken.
+Result<std::optional<LogPosition>> read_segment(const std::string& directory, LogPosition from,
+                                                std::uint64_t bytes, const LogVisitor& visit);
 
 // Visits what is sound and reports what is not, without giving up at damage.
 struct LogDamage {

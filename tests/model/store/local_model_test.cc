@@ -56,7 +56,7 @@ class ModelRun : public LocalStoreTest {
   }
 
   void step() {
-    switch (*rc::gen::inRange(0, 12)) {
+    switch (*rc::gen::inRange(0, 13)) {
       case 0:
       case 1:
       case 2:
@@ -75,6 +75,8 @@ class ModelRun : public LocalStoreTest {
         return change_versioning();
       case 10:
         return conditional_put();
+      case 11:
+        return compact();
       default:
         return reopen();
     }
@@ -209,6 +211,11 @@ class ModelRun : public LocalStoreTest {
     const auto wanted = *rc::gen::element(Versioning::enabled, Versioning::suspended);
     RC_ASSERT(run(store->set_versioning(BucketName("data"), wanted)).has_value());
     model.versioning = wanted;
+  }
+
+  void compact() {
+    CompactRules rules{.garbage_share = -1, .garbage_bytes = 0, .bytes_per_second = 0, .go_on = {}};
+    RC_ASSERT(run(store->compact(rules, {})).has_value());
   }
 
   void reopen() {
