@@ -148,7 +148,13 @@ Rejudge::Rejudge(const S3Call& call, std::vector<Need> needs)
       principal_(call.identity.principal),
       needs_(std::move(needs)),
       epoch_(call.identity.policy->epoch()),
-      valid_until_(call.identity.policy->next_expiry(clock_.now())) {}
+      valid_until_(call.identity.policy->next_expiry(clock_.now())) {
+  // Whether someone may make or remove a bucket is judged once: their bodies are a few bytes, and
+  // the answer may rest on more than grants.
+  std::erase_if(needs_, [](const Need& need) {
+    return need.action == Action::create_bucket || need.action == Action::delete_bucket;
+  });
+}
 
 bool Rejudge::still_allowed() {
   const auto policy = policies_.current();

@@ -27,6 +27,7 @@ SUBSET_WITHOUT = (
     "acl logging sse encryption cloud tenant ownership public_block block_public public_access"
 ).split()
 
+NO_FAILURE = ("passed", "skipped", "unknown")
 USERS = ("main", "alt", "tenant", "iam")
 
 
@@ -123,7 +124,7 @@ def write_suite_config(path, server):
 
 
 def run_suite(options, config, report):
-    """Answers {name: "passed" | "skipped" | first line of the failure}."""
+    """Answers {name: "passed" | "skipped" | "unknown" (to the client) | why it failed}."""
     environment = dict(os.environ, S3TEST_CONF=config, AWS_MAX_ATTEMPTS="1")
     for name in list(environment):
         if name.startswith("AWS_") and name != "AWS_MAX_ATTEMPTS":
@@ -164,6 +165,10 @@ def read_report(report):
             bad = case.find("error")
         if bad is not None:
             text = " ".join((bad.get("message") or bad.text or "failed").split())
+            # The test never spoke to the server: its client is older than what it tests.
+            if "ParamValidationError" in text and "Unknown parameter" in text:
+                results[name] = "unknown"
+                continue
             results[name] = re.sub(r"^botocore\.\S+?(ClientError|factory\.\S+?): ", "", text)[:160]
         elif case.find("skipped") is not None:
             results.setdefault(name, "skipped")
@@ -192,7 +197,7 @@ def read_baseline(path, tags):
 
 
 def compare(results, expected):
-    failed = {name for name, text in results.items() if text not in ("passed", "skipped")}
+    failed = {name for name, text in results.items() if text not in NO_FAILURE}
     known = {name for name, (surely, _) in expected.items()}
     regressions = sorted(failed - known)
     fixed = sorted(
@@ -251,15 +256,16 @@ def main(arguments):
         shutil.rmtree(work, ignore_errors=True)
     expected = read_baseline(os.path.join(HERE, "baseline.txt"), tags)
     failed, regressions, fixed = compare(results, expected)
-    ran = [text for text in results.values() if text != "skipped"]
+    ran = [text for text in results.values() if text not in ("skipped", "unknown")]
+    unknown = sum(text == "unknown" for text in results.values())
     for name in regressions:
         print(f"REGRESSION {name}: {results[name]}")
     for name in fixed:
         print(f"FIXED {name}: take it out of tests/s3tests/baseline.txt")
     print(
-        f"boto3 {version}: {len(ran) - len(failed)} of {len(ran)} passed, {len(failed)} failed as "
-        f"recorded or not, {len(results) - len(ran)} skipped; {len(regressions)} regressions, "
-        f"{len(fixed)} fixes not recorded"
+        f"boto3 {version}: {len(results)} tests, {len(ran) - len(failed)} passed, {len(failed)} "
+        f"failed, {len(results) - len(ran) - unknown} skipped themselves, {unknown} use what this "
+        f"boto3 does not know; {len(regressions)} regressions, {len(fixed)} fixes not recorded"
     )
     return 1 if regressions or fixed else 0
 

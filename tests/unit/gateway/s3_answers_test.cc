@@ -198,6 +198,15 @@ TEST_F(S3AnswersTest, OnlyAdministratorsMakeBucketsUnlessEveryoneMay) {
   EXPECT_FALSE(owners_.owner_of.contains("mine")) << "the next of that name is another's";
 }
 
+TEST_F(S3AnswersTest, ABucketIsMadeWhileOthersChangeWhatIsAllowed) {
+  everyone_makes_buckets();
+  const std::string body = "<CreateBucketConfiguration/>";
+  MemoryExchange exchange(sign(head_of("PUT", "/mine", {}), signer("alice"), s3::sha256_hex(body)),
+                          body);
+  exchange.reader.before_read = [&](int) { policy_.publish(content_); };
+  EXPECT_EQ(run(exchange).status, 200u);
+}
+
 TEST_F(S3AnswersTest, WhereEveryoneMakesBucketsAFreeNameIsSaidToBeFree) {
   expect_denied(as("alice", "GET", "/nowhere"));
   expect_denied(as("alice", "GET", "/other"));
