@@ -7,6 +7,7 @@
 #include "base/event.h"
 #include "gateway/s3_authorization.h"
 #include "gateway/s3_handlers.h"
+#include "gateway/s3_listen.h"
 
 namespace holdfast::gateway {
 namespace {
@@ -81,6 +82,7 @@ control::Action sample_action(control::Level level) {
 }  // namespace
 
 S3Answer watch_changes(S3Call& call) {
+  if (asks_to_listen(call)) co_return co_await listen_to_events(call);
   auto wait = number_of(call, "wait", {0, 1'000'000, 0});
   if (!wait) co_return std::unexpected(std::move(wait.error()));
   auto since = number_of(call, "since", {0, max_number, 0});

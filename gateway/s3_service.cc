@@ -273,8 +273,10 @@ boost::asio::awaitable<void> S3Service::send(S3Call& call, S3Reply reply) {
     (void)co_await call.exchange.respond(std::move(reply.head), std::move(*text));
     co_return;
   }
-  const std::uint64_t bytes = call.operation == Operation::head_object ? 0 : *reply.length;
-  counters_.bytes_out.fetch_add(bytes, std::memory_order_relaxed);
+  // A stream without an end watches over itself.
+  const bool head_only = call.operation == Operation::head_object;
+  const std::uint64_t bytes = head_only ? 0 : reply.length.value_or(0);
+  if (reply.length) counters_.bytes_out.fetch_add(bytes, std::memory_order_relaxed);
   auto sending = call.exchange.respond(std::move(reply.head), std::move(reply.body), reply.length);
   if (bytes < watched_bytes) {
     (void)co_await std::move(sending);
@@ -295,6 +297,7 @@ boost::asio::awaitable<void> S3Service::send_failure(S3Call& call, const s3::Api
   if (!call.target.bucket.empty()) headers.add("x-amz-bucket-region", options_.hosts.region);
   for (const auto& [name, value] : call.failure_headers.items()) headers.add(name, value);
   if (call.has_header("origin") && !call.target.bucket.empty()) co_await add_cors(call, headers);
+  if (info.status == 503) headers.add("Retry-After", "1");
   count(call, info.status);
   audit(call, info.status);
   if (info.status == 304 || call.request().method == "HEAD") {

@@ -29,6 +29,22 @@ bool is_region(std::string_view label, const HostNames& names) {
   return label == names.region || looks_like_region(label);
 }
 
+// The listen call names each event in a parameter of its own; it chooses among what may be seen and
+// decides no right. As one list it cannot be read in two ways.
+void join_events(s3::QueryParameters& items) {
+  const auto named = [](const auto& item) { return item.first == "events"; };
+  const auto first = std::ranges::find_if(items, named);
+  if (first == items.end()) return;
+  for (auto at = first + 1; at != items.end();) {
+    if (!named(*at)) {
+      ++at;
+      continue;
+    }
+    first->second += "," + at->second;
+    at = items.erase(at);
+  }
+}
+
 }  // namespace
 
 s3::ApiResult<Query> Query::parse(std::string_view raw) {
@@ -40,6 +56,7 @@ s3::ApiResult<Query> Query::parse(std::string_view raw) {
   if (query.items_.size() > max_parameters) {
     return s3::refuse(ApiError::invalid_argument, "The query has too many parameters.");
   }
+  join_events(query.items_);
   for (std::size_t i = 1; i < query.items_.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
       if (query.items_[i].first != query.items_[j].first) continue;

@@ -1,6 +1,7 @@
 """Who may do what, with boto3: signed URLs, CORS, forms, grants, and the extensions for mounts."""
 
 import base64
+import http.client
 import json
 import socket
 import unittest
@@ -165,10 +166,14 @@ class Boto3AccessTest(Boto3Case):
 
     # --- Extensions
 
-    def signed(self, path):
+    def signed_request(self, path, credentials=ADMIN):
         request = botocore.awsrequest.AWSRequest("GET", self.server.url + path)
         botocore.auth.S3SigV4Auth(
-            botocore.credentials.Credentials(*ADMIN), "s3", "us-east-1").add_auth(request)
+            botocore.credentials.Credentials(*credentials), "s3", "us-east-1").add_auth(request)
+        return request
+
+    def signed(self, path):
+        request = self.signed_request(path)
         return self.fetch("GET", request.url, headers=dict(request.headers))
 
     def test_the_change_feed_tells_of_writes_in_order(self):
@@ -185,6 +190,34 @@ class Boto3AccessTest(Boto3Case):
         self.assertEqual(lines[0]["kind"], "put")
         self.assertEqual(lines[0]["size"], 1)
         self.assertGreater(int(headers["x-holdfast-next"]), int(since))
+
+    def test_a_listener_is_told_of_writes_as_they_happen(self):
+        path = (f"/{self.bucket}?prefix=p%2F&suffix=.csv&ping=1"
+                "&events=s3%3AObjectCreated%3A%2A&events=s3%3AObjectRemoved%3ADelete")
+        request = self.signed_request(path)
+        connection = http.client.HTTPConnection("localhost", self.server.port, timeout=20)
+        self.addCleanup(connection.close)
+        connection.request("GET", path, headers=dict(request.headers))
+        stream = connection.getresponse()
+        self.assertEqual(stream.status, 200)
+        self.assertEqual(stream.read(1), b" ", "nothing has happened yet, and that is told")
+        for key in ("p/a b.csv", "q/one.csv", "p/one.txt", "p/\u00fc.csv"):
+            self.put(key, b"12345")
+        self.s3.delete_object(Bucket=self.bucket, Key="p/a b.csv")
+        records = [json.loads(stream.readline())["Records"][0] for _ in range(3)]
+        self.assertEqual([(r["eventName"], r["s3"]["object"]["key"]) for r in records],
+                         [("s3:ObjectCreated:Put", "p/a+b.csv"),
+                          ("s3:ObjectCreated:Put", "p/%C3%BC.csv"),
+                          ("s3:ObjectRemoved:Delete", "p/a+b.csv")])
+        self.assertEqual(records[0]["s3"]["bucket"]["name"], self.bucket)
+        self.assertEqual(records[0]["s3"]["object"]["size"], 5)
+        sequencers = [r["s3"]["object"]["sequencer"] for r in records]
+        self.assertEqual(sequencers, sorted(sequencers))
+
+    def test_who_may_not_read_may_not_listen(self):
+        request = self.signed_request(f"/{self.bucket}?prefix=&suffix=&events=s3%3A%2A", BOB)
+        status, _, _ = self.fetch("GET", request.url, headers=dict(request.headers))
+        self.assertEqual(status, 403)
 
     def test_the_access_feed_tells_what_is_visible(self):
         status, body, _ = self.signed("/?holdfast-access&epoch=0&wait=1")
