@@ -14,6 +14,7 @@ import traceback
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import measurements  # noqa: E402
+import upstream  # noqa: E402
 from world import REPOSITORY, World  # noqa: E402
 
 NAMES = {
@@ -24,6 +25,7 @@ NAMES = {
     "range": measurements.get_range,
     "memory": measurements.memory,
     "jupyter": measurements.jupyter,
+    "upstream": upstream.upstream,
 }
 COLUMNS = ("measured", "holdfast", "peer", "peer's figure", "ratio (min..max)", "verdict", "fsync")
 

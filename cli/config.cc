@@ -51,6 +51,19 @@ Setter flag(bool& out) {
   };
 }
 
+Setter names(std::map<std::string, std::string>& out) {
+  return [&out](const toml::node& node) {
+    const auto* table = node.as_table();
+    if (table == nullptr) return false;
+    for (const auto& [name, value] : *table) {
+      const auto given = value.value_exact<std::string>();
+      if (!given) return false;
+      out[std::string(name.str())] = *given;
+    }
+    return true;
+  };
+}
+
 struct Key {
   Setter set;
   const char* accepts;
@@ -68,6 +81,17 @@ std::map<std::string, Key> known_keys(Config& c) {
        {one_of(c.bucket_creators, {"admins", "everyone"}), "admins or everyone"}},
       {"s3.v2_forms", {flag(c.v2_forms), "true or false"}},
       {"store.fsync", {flag(c.fsync), "true or false"}},
+      {"store.kind", {text(c.store_kind), "local or s3"}},
+      {"store.endpoint", {text(c.upstream.endpoint), "a URL"}},
+      {"store.region", {text(c.upstream.region), "a region name"}},
+      {"store.path_style", {flag(c.upstream.path_style), "true or false"}},
+      {"store.credentials", {text(c.upstream.credentials), "a file"}},
+      {"store.profile", {text(c.upstream.profile), "a profile of that file"}},
+      {"store.ca_file", {text(c.upstream.ca_file), "a file"}},
+      {"store.bucket_prefix", {text(c.upstream.bucket_prefix), "a text"}},
+      {"store.buckets", {names(c.upstream.buckets), "a table of bucket = \"upstream bucket\""}},
+      {"store.relist_seconds", {number(c.upstream.relist_seconds, 0, 86'400), "seconds, 0: never"}},
+      {"store.verify_reads", {flag(c.upstream.verify_reads), "true or false"}},
       {"homes.bucket", {text(c.homes_bucket), "a bucket name"}},
       {"homes.retention_days", {number(c.retention_days, 1, 36500), "a number of days from 1"}},
       {"lifecycle.day_seconds",
@@ -87,11 +111,11 @@ Result<void> apply(const toml::table& table, const std::string& prefix,
                    const std::map<std::string, Key>& keys, const std::string& path) {
   for (const auto& [name, node] : table) {
     const std::string full = prefix + std::string(name.str());
-    if (const auto* inner = node.as_table()) {
+    const auto found = keys.find(full);
+    if (const auto* inner = node.as_table(); inner != nullptr && found == keys.end()) {
       if (auto done = apply(*inner, full + ".", keys, path); !done) return done;
       continue;
     }
-    const auto found = keys.find(full);
     const auto line = node.source().begin.line;
     if (found == keys.end()) {
       return fail(ErrorCode::invalid_argument, "{} line {}: there is no setting \"{}\"", path, line,
@@ -101,6 +125,23 @@ Result<void> apply(const toml::table& table, const std::string& prefix,
       return fail(ErrorCode::invalid_argument, "{} line {}: {} takes {}", path, line, full,
                   found->second.accepts);
     }
+  }
+  return {};
+}
+
+Result<void> check_store(const Config& config) {
+  if (config.store_kind != "local" && config.store_kind != "s3") {
+    return fail(ErrorCode::invalid_argument, "store.kind takes local or s3, not {}",
+                config.store_kind);
+  }
+  const bool upstream = config.store_kind == "s3";
+  if (upstream && config.upstream.endpoint.empty()) {
+    return fail(ErrorCode::invalid_argument,
+                "store.kind = \"s3\" needs store.endpoint, a URL such as http://127.0.0.1:7480");
+  }
+  if (!upstream && !config.upstream.endpoint.empty()) {
+    return fail(ErrorCode::invalid_argument,
+                "store.endpoint is given but store.kind is local: write kind = \"s3\" to use it");
   }
   return {};
 }
@@ -139,6 +180,7 @@ Result<void> finish_config(Config& config) {
                 "--data {}: the path is {} bytes long; 64 is the most, since sockets live in it",
                 config.data, config.data.size());
   }
+  if (auto fine = check_store(config); !fine) return fine;
   if (config.log_format != "text" && config.log_format != "json") {
     return fail(ErrorCode::invalid_argument, "log.format takes text or json, not {}",
                 config.log_format);

@@ -4,12 +4,27 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 
 namespace holdfast::cli {
+
+// [store] kind = "s3": another S3 endpoint keeps the objects, this program stands in front.
+struct UpstreamConfig {
+  std::string endpoint;  // empty: none, the store is our own
+  std::string region = "us-east-1";
+  bool path_style = true;
+  std::string credentials;  // a file of the AWS tools; empty: AWS_ACCESS_KEY_ID and its like
+  std::string profile = "default";
+  std::string ca_file;
+  std::string bucket_prefix;
+  std::map<std::string, std::string> buckets;  // ours to theirs
+  std::uint32_t relist_seconds = 300;          // how long a write made elsewhere may stay unseen
+  bool verify_reads = false;
+};
 
 struct Config {
   std::string data = "var";  // made absolute by load()
@@ -25,6 +40,8 @@ struct Config {
   std::string bucket_creators = "admins";       // or "everyone", who administer what they made
   bool v2_forms = false;                        // POST forms signed with SigV2
   bool fsync = true;
+  std::string store_kind = "local";  // or "s3"
+  UpstreamConfig upstream;
   std::uint32_t threads = 0;  // sockets; 0: one a core
   std::string log_level = "info";
   std::string log_format = "text";  // or "json"

@@ -1,7 +1,8 @@
 // The data directory of `holdfast serve`: made on first use, held by one process at a time, of one
 // format. Nothing in it is touched before both are certain.
 //
-//   FORMAT  lock  registry.db  store/…  homes/USER/{home,buckets,cache}/  run/{admin.sock,…}  log/
+//   FORMAT  lock  registry.db  store/… or documents/…  homes/USER/{home,buckets,cache}/
+//   run/{admin.sock,…}  log/
 #pragma once
 
 #include <string>
@@ -20,6 +21,8 @@ class DataDirectory {
   const std::string& path() const { return path_; }
   std::string registry() const { return path_ + "/registry.db"; }
   std::string store() const { return path_ + "/store"; }
+  // Of buckets that an upstream store keeps: what this gateway itself carries out.
+  std::string documents() const { return path_ + "/documents"; }
   std::string run() const { return path_ + "/run"; }
   std::string log() const { return path_ + "/log"; }
   std::string home(const std::string& user) const { return path_ + "/homes/" + user; }

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cli/audit_adapter.h"
 #include "cli/bucket_owners_adapter.h"
+#include "cli/upstream.h"
 #include "cli/version.h"
 #include "control/podman_driver.h"
 
@@ -61,8 +62,9 @@ Result<std::unique_ptr<ServerParts>> ServerParts::build(Config config) {
                            ? parts->config_.threads
                            : std::max(1u, std::thread::hardware_concurrency());
   parts->io_ = std::make_unique<net::IoPool>(threads);
-  for (const auto step : {&ServerParts::open_store, &ServerParts::open_registry,
-                          &ServerParts::prepare_homes_bucket, &ServerParts::listen}) {
+  for (const auto step :
+       {&ServerParts::open_store, &ServerParts::open_upstream, &ServerParts::open_registry,
+        &ServerParts::prepare_homes_bucket, &ServerParts::listen}) {
     if (auto done = (parts.get()->*step)(); !done) return std::unexpected(done.error());
   }
   return parts;
@@ -71,8 +73,13 @@ Result<std::unique_ptr<ServerParts>> ServerParts::build(Config config) {
 ServerParts::~ServerParts() { stop(); }
 
 Result<void> ServerParts::open_store() {
-  auto store =
-      store::LocalStore::open({.directory = data_.store(), .sync = config_.fsync}, clock_, random_);
+  const bool upstream = config_.store_kind == "s3";
+  std::error_code made;
+  if (upstream) std::filesystem::create_directory(data_.documents(), made);
+  if (made) return fail_errno(made.value(), data_.documents());
+  auto store = store::LocalStore::open(
+      {.directory = upstream ? data_.documents() : data_.store(), .sync = config_.fsync}, clock_,
+      random_);
   if (!store) return fail_within("the store in " + data_.path(), store.error());
   store_ = std::move(*store);
   const auto& report = store_->recovery();
@@ -81,6 +88,25 @@ Result<void> ServerParts::open_store() {
                  report.replayed, report.torn_bytes);
   }
   return {};
+}
+
+Result<void> ServerParts::open_upstream() {
+  if (config_.store_kind != "s3") return {};
+  auto credentials = upstream_credentials(config_.upstream, clock_);
+  if (!credentials) return std::unexpected(credentials.error());
+  upstream_credentials_ = std::move(*credentials);
+  std::vector<asio::any_io_executor> executors;
+  for (std::size_t i = 0; i < io_->size(); ++i) executors.push_back(io_->at(i).get_executor());
+  auto opened = store::UpstreamStore::open(std::move(executors), upstream_options(config_.upstream),
+                                           *upstream_credentials_, *store_, clock_);
+  if (!opened) return std::unexpected(opened.error());
+  upstream_ = std::move(*opened);
+  return run_on(*io_, upstream_->greet());
+}
+
+store::ObjectStore& ServerParts::objects() {
+  if (upstream_) return *upstream_;
+  return *store_;
 }
 
 Result<void> ServerParts::open_registry() {
@@ -104,20 +130,43 @@ Result<void> ServerParts::open_registry() {
 
 asio::awaitable<Result<void>> ServerParts::ensure_homes_bucket() {
   const BucketName homes(config_.homes_bucket);
-  auto head = co_await store_->head_bucket(homes);
+  auto head = co_await objects().head_bucket(homes);
   if (!head && head.error().code != ErrorCode::no_such_bucket) {
     co_return std::unexpected(head.error());
   }
   if (!head) {
-    auto made = co_await store_->create_bucket(homes, false);
+    auto made = co_await objects().create_bucket(homes, false);
     if (!made) co_return made;
   } else if (head->versioning != store::Versioning::enabled) {
     spdlog::warn("cli: versioning of the bucket {} was off; it is switched on", homes.value);
   }
-  auto set = co_await store_->set_versioning(homes, store::Versioning::enabled);
+  auto set = co_await objects().set_versioning(homes, store::Versioning::enabled);
   if (!set) co_return set;
-  co_return co_await store_->set_bucket_document(homes, store::BucketDocument::lifecycle,
-                                                 homes_lifecycle(config_.retention_days));
+  if (upstream_) {
+    auto checked = co_await check_upstream();
+    if (!checked) co_return checked;
+  }
+  auto rules = co_await objects().set_bucket_document(homes, store::BucketDocument::lifecycle,
+                                                      homes_lifecycle(config_.retention_days));
+  if (!rules && upstream_) {
+    spdlog::warn("cli: the upstream store takes no lifecycle rules, so old versions stay: {}",
+                 rules.error().context);
+    co_return Result<void>();
+  }
+  co_return rules;
+}
+
+// The history of homes is the upstream bucket's: without versions there it must not start.
+asio::awaitable<Result<void>> ServerParts::check_upstream() {
+  const BucketName homes(config_.homes_bucket);
+  auto seen = co_await upstream_->head_bucket(homes);
+  if (!seen) co_return std::unexpected(seen.error());
+  if (seen->versioning != store::Versioning::enabled) {
+    co_return fail(ErrorCode::not_supported,
+                   "the upstream store keeps no versions of it, so nothing could be restored: "
+                   "allow PutBucketVersioning, or take a store that has versions");
+  }
+  co_return co_await upstream_->probe(homes);
 }
 
 Result<void> ServerParts::prepare_homes_bucket() {
@@ -140,7 +189,7 @@ void ServerParts::build_web() {
   }
   bucket_owners_ = std::make_unique<BucketOwnersAdapter>(*registry_, pool_);
   s3_options.owners = bucket_owners_.get();
-  s3_ = std::make_unique<gateway::S3Service>(*store_, policy_, *audit_sink_, clock_, random_,
+  s3_ = std::make_unique<gateway::S3Service>(objects(), policy_, *audit_sink_, clock_, random_,
                                              s3_options);
   if (config_.tools) {
     std::error_code ignored;
@@ -188,8 +237,8 @@ void ServerParts::build_web() {
         gateway::ToolProxyOptions{.domain = web_domain, .secret = registry_->instance_secret()});
   }
   api_ = std::make_unique<gateway::WebApi>(
-      gateway::WebApiParts{*store_, *registry_, *sessions_, policy_, launcher_.get(), pool_, clock_,
-                           std::move(homes)},
+      gateway::WebApiParts{objects(), *registry_, *sessions_, policy_, launcher_.get(), pool_,
+                           clock_, std::move(homes)},
       std::move(web_options));
   web_ = std::make_unique<gateway::WebService>(
       *api_, proxy_.get(), random_,
@@ -274,6 +323,8 @@ void ServerParts::stop() {
   launcher_.reset();
   engine_.reset();
   io_->stop();
+  // Its connections belong to the contexts, which must be there when they close.
+  upstream_.reset();
   io_.reset();
 }
 

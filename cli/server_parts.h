@@ -26,6 +26,7 @@
 #include "net/http_server.h"
 #include "net/io_pool.h"
 #include "store/local_store.h"
+#include "store/upstream_store.h"
 
 namespace holdfast::cli {
 
@@ -51,11 +52,15 @@ class ServerParts {
  private:
   ServerParts(Config config, DataDirectory data);
   Result<void> open_store();
+  Result<void> open_upstream();
+  // What the services work on: the upstream store where there is one, else our own.
+  store::ObjectStore& objects();
   Result<void> open_registry();
   Result<void> prepare_homes_bucket();
   Result<void> listen();
   void build_web();
   boost::asio::awaitable<Result<void>> ensure_homes_bucket();
+  boost::asio::awaitable<Result<void>> check_upstream();
 
   Config config_;
   DataDirectory data_;
@@ -63,7 +68,9 @@ class ServerParts {
   SystemRandom random_;
   std::unique_ptr<net::IoPool> io_;
   BlockingPool pool_{16};
-  std::unique_ptr<store::LocalStore> store_;
+  std::unique_ptr<store::LocalStore> store_;  // beside an upstream store: its buckets' documents
+  std::unique_ptr<store::CredentialsProvider> upstream_credentials_;
+  std::unique_ptr<store::UpstreamStore> upstream_;
   control::PolicyPublisher policy_{clock_};
   std::unique_ptr<control::Registry> registry_;
   std::unique_ptr<control::Sessions> sessions_;

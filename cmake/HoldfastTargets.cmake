@@ -9,13 +9,14 @@ endfunction()
 # What scripts/test builds and runs under the sanitizers: unit, model and fault tests.
 add_custom_target(holdfast_sanitized_tests)
 
-# holdfast_test(NAME LABEL SOURCES ... [DEPS ...]): one GoogleTest program, one ctest entry.
+# holdfast_test(NAME LABEL SOURCES ... [DEPS ...] [LAUNCHER ...]): one GoogleTest program, one ctest
+# entry; LAUNCHER is a command that starts what the program needs and then the program.
 function(holdfast_test name label)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LAUNCHER" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE holdfast::flags ${ARG_DEPS} GTest::gtest GTest::gmock
     GTest::gtest_main)
-  add_test(NAME ${name} COMMAND ${name})
+  add_test(NAME ${name} COMMAND ${ARG_LAUNCHER} $<TARGET_FILE:${name}>)
   if(label MATCHES "^(unit|model|fault)$")
     add_dependencies(holdfast_sanitized_tests ${name})
   endif()

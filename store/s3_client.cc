@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "s3/digest.h"
 #include "s3/error.h"
+#include "s3/headers.h"
 #include "s3/results.h"
 
 namespace holdfast::store {
@@ -25,10 +26,16 @@ ErrorCode missing(const S3Call& call) {
   return call.key.empty() ? ErrorCode::no_such_bucket : ErrorCode::no_such_key;
 }
 
-std::unexpected<Error> refused(const S3Call& call, unsigned status, const std::string& text) {
+std::unexpected<Error> refused(const S3Call& call, unsigned status, const net::Headers& headers,
+                               const std::string& text) {
   const auto document = s3::parse_error(text);
   ErrorCode code = s3::to_error_code(document ? document->code : "", status);
   if (code == ErrorCode::not_found && call.method == "HEAD") code = missing(call);
+  // Ceph's gateway knows one kind of absence where AWS knows three.
+  if (code == ErrorCode::no_such_key && asks_version(call)) {
+    const bool marker = s3::equal_ascii_case(headers.get("x-amz-delete-marker"), "true");
+    code = marker ? ErrorCode::method_not_allowed : ErrorCode::no_such_version;
+  }
   return fail(code, "{}: the store answered {} {}", name_of(call), status,
               document ? log_field(document->code + ": " + document->message) : "");
 }
@@ -106,7 +113,7 @@ Async<net::ClientResponse> S3Client::send(S3Call call) {
   if (response->body && call.method != "HEAD") {
     document = (co_await read_all(*response->body, max_error_bytes)).value_or("");
   }
-  co_return refused(call, response->status, document);
+  co_return refused(call, response->status, response->headers, document);
 }
 
 Async<S3Answer> S3Client::ask(S3Call call) {

@@ -37,6 +37,8 @@ struct S3StoreOptions {
   std::uint64_t part_bytes = 8u << 20;      // of bodies whose length is not known beforehand
   bool checksums = true;                    // send x-amz-checksum-crc64nvme; off for old endpoints
   bool verify_reads = true;
+  // What one CopyObject takes (AWS: 5 GiB); longer objects are copied in parts of this size.
+  std::uint64_t copy_bytes = 5ull << 30;
 };
 
 class S3Client;
@@ -63,7 +65,7 @@ class S3Store final : public ObjectStore, public AccessFeed {
   Async<DeleteResult> remove(DeleteRequest request) override;
   boost::asio::awaitable<std::vector<Result<DeleteResult>>> remove_many(
       std::vector<DeleteRequest> requests) override;
-  Async<PutResult> copy(CopyRequest request) override;  // the size in the answer is not known: 0
+  Async<PutResult> copy(CopyRequest request) override;
   Async<void> set_tags(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
                        std::map<std::string, std::string> tags) override;
   Async<void> set_retention(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
@@ -75,7 +77,7 @@ class S3Store final : public ObjectStore, public AccessFeed {
   Async<UploadId> create_upload(CreateUploadRequest request) override;
   Async<PartInfo> put_part(PartRequest request, BodyReader& body) override;
   Async<PartInfo> copy_part(CopyPartRequest request) override;
-  Async<PutResult> complete_upload(CompleteRequest request) override;  // size 0, as for copy
+  Async<PutResult> complete_upload(CompleteRequest request) override;
   Async<void> abort_upload(BucketName bucket, ObjectKey key, UploadId upload) override;
   Async<ListPartsPage> list_parts(ListPartsRequest request) override;
   Async<ListUploadsPage> list_uploads(ListUploadsRequest request) override;
@@ -85,8 +87,14 @@ class S3Store final : public ObjectStore, public AccessFeed {
 
  private:
   explicit S3Store(std::unique_ptr<S3Client> client);
+  Async<void> settle_conditions(GetRequest& request);
   Async<PutResult> put_unsized(PutRequest request, BodyReader& body);
   Async<PutResult> put_in_parts(PutRequest request, std::string first, BodyReader& body);
+  Async<PutResult> copy_whole(CopyRequest request);
+  Async<PutResult> copy_in_parts(CopyRequest request, ObjectInfo source);
+  Async<CompleteRequest> copy_parts(CopyPartRequest part, std::uint64_t size);
+  // What answers to a copy or a completion leave out: the size, by some endpoints more.
+  boost::asio::awaitable<void> add_size(GetRequest named, PutResult& result);
   Async<std::map<std::string, std::string>> tags_of(BucketName bucket, ObjectKey key,
                                                     std::optional<VersionId> version);
 

@@ -79,6 +79,9 @@ Async<ListVersionsPage> S3Store::list_versions(ListVersionsRequest request) {
   ListVersionsPage page;
   page.truncated = parsed->truncated;
   for (auto& entry : parsed->entries) {
+    // Ceph's gateway begins a page at the marker's own versions.
+    const bool behind = request.version_marker || entry.key > request.key_marker;
+    if (!behind && !request.key_marker.empty()) continue;
     const std::string version = entry.version;
     page.versions.push_back(to_info(entry, version));
   }

@@ -163,6 +163,8 @@ Async<PutResult> S3Store::complete_upload(CompleteRequest request) {
   result.version = VersionId(std::string(answer->headers.get("x-amz-version-id")));
   result.modified = from_http_date(answer->headers.get("Date")).value_or(client_->clock().now());
   result.checksums = from_values(completed->checksums, completed->checksum_type);
+  GetRequest named{.bucket = request.bucket, .key = request.key};
+  co_await add_size(std::move(named), result);
   co_return result;
 }
 

@@ -9,6 +9,7 @@
 #include "s3/results.h"
 #include "store/body_intake.h"
 #include "store/checksum_names.h"
+#include "store/conditions.h"
 #include "store/s3_bodies.h"
 #include "store/s3_client.h"
 #include "store/s3_headers.h"
@@ -81,6 +82,22 @@ Result<GetResult> read_result(const net::ClientResponse& response, const GetRequ
   return result;
 }
 
+// What some endpoints do with it is to ignore it, so it is not sent.
+Result<void> check_range(const GetRequest& request) {
+  if (!request.range || request.range->suffix != 0) return {};
+  return fail(ErrorCode::invalid_range, "the last 0 bytes of {} are no range",
+              log_field(request.key.value));
+}
+
+// An endpoint that does not know part numbers answers with the whole object.
+Result<void> check_part(const net::ClientResponse& response, const GetRequest& request,
+                        const ObjectInfo& info) {
+  if (!request.part_number || response.status == 206) return {};
+  if (*request.part_number == 1 && is_md5_etag(info.etag.value)) return {};
+  return fail(ErrorCode::not_supported, "the store gives no single parts of {}",
+              log_field(request.key.value));
+}
+
 bool has_tags(const net::Headers& headers) {
   return s3::parse_u64(headers.get("x-amz-tagging-count")).value_or(0) > 0;
 }
@@ -127,12 +144,33 @@ Async<PutResult> S3Store::put(PutRequest request, BodyReader& body) {
   co_return result;
 }
 
+// S3 takes one tag a condition; of several the one that is there is found first, and then named.
+Async<void> S3Store::settle_conditions(GetRequest& request) {
+  ReadConditions& conditions = request.conditions;
+  if (conditions.if_match.size() < 2 && conditions.if_none_match.size() < 2) {
+    co_return Result<void>();
+  }
+  GetRequest named{.bucket = request.bucket, .key = request.key, .version = request.version};
+  auto present = co_await head(std::move(named));
+  if (!present) co_return std::unexpected(present.error());
+  if (auto good = check_read(conditions, present->info); !good) co_return good;
+  conditions = {.if_match = {present->info.etag}};
+  co_return Result<void>();
+}
+
 Async<GetResult> S3Store::get(GetRequest request) {
+  if (auto good = check_range(request); !good) co_return std::unexpected(good.error());
+  if (auto good = co_await settle_conditions(request); !good) {
+    co_return std::unexpected(good.error());
+  }
   const bool whole = whole_read(request);
   auto response = co_await client_->send(read_call("GET", request));
   if (!response) co_return std::unexpected(response.error());
   auto result = read_result(*response, request);
   if (!result) co_return result;
+  if (auto good = check_part(*response, request, result->info); !good) {
+    co_return std::unexpected(good.error());
+  }
   const bool verify = whole && client_->options().verify_reads;
   result->body =
       make_verifying_reader(std::move(response->body), result->info, result->length, verify);
@@ -145,9 +183,17 @@ Async<GetResult> S3Store::get(GetRequest request) {
 }
 
 Async<GetResult> S3Store::head(GetRequest request) {
+  if (auto good = check_range(request); !good) co_return std::unexpected(good.error());
+  if (auto good = co_await settle_conditions(request); !good) {
+    co_return std::unexpected(good.error());
+  }
   auto response = co_await client_->send(read_call("HEAD", request));
   if (!response) co_return std::unexpected(response.error());
   auto result = read_result(*response, request);
+  if (result) {
+    auto good = check_part(*response, request, result->info);
+    if (!good) co_return std::unexpected(good.error());
+  }
   if (!result || !has_tags(response->headers)) co_return result;
   auto tags = co_await tags_of(request.bucket, request.key, request.version);
   if (!tags) co_return std::unexpected(tags.error());
@@ -178,35 +224,6 @@ Async<DeleteResult> S3Store::remove(DeleteRequest request) {
   co_return result;
 }
 
-Async<PutResult> S3Store::copy(CopyRequest request) {
-  if (auto valid = s3::validate_key(request.key.value); !valid) {
-    co_return std::unexpected(valid.error());
-  }
-  S3Call call = object_call("PUT", request.bucket, request.key, std::nullopt);
-  s3::CopySource source{request.source_bucket.value, request.source_key.value, std::nullopt};
-  if (request.source_version) source.version = request.source_version->value;
-  call.headers.emplace_back("x-amz-copy-source", s3::encode_copy_source(source));
-  add_conditions(call.headers, request.source_conditions, "x-amz-copy-source-");
-  add_conditions(call.headers, request.conditions);
-  if (request.replace) {
-    call.headers.emplace_back("x-amz-metadata-directive", "REPLACE");
-    call.headers.emplace_back("x-amz-tagging-directive", "REPLACE");
-    add_attributes(call.headers, *request.replace);
-  }
-  if (!request.compute.empty()) {
-    call.headers.emplace_back("x-amz-checksum-algorithm",
-                              s3::api_name(to_s3(request.compute.front())));
-  }
-  auto answer = co_await client_->ask(std::move(call));
-  if (!answer) co_return std::unexpected(answer.error());
-  auto copied = s3::parse_copy_result(answer->text);
-  if (!copied) co_return std::unexpected(copied.error());
-  PutResult result{.etag = ETag(copied->etag), .version = version_of(answer->headers)};
-  result.modified = copied->modified;
-  result.checksums = from_values(copied->checksums, copied->checksum_type);
-  co_return result;
-}
-
 Async<std::map<std::string, std::string>> S3Store::tags_of(BucketName bucket, ObjectKey key,
                                                            std::optional<VersionId> version) {
   S3Call call = object_call("GET", bucket, key, version);
@@ -220,9 +237,10 @@ Async<std::map<std::string, std::string>> S3Store::tags_of(BucketName bucket, Ob
 
 Async<void> S3Store::set_tags(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
                               std::map<std::string, std::string> tags) {
-  S3Call call = object_call(tags.empty() ? "DELETE" : "PUT", bucket, key, version);
+  // None as an empty set: Ceph's gateway answers DELETE with success and keeps the tags.
+  S3Call call = object_call("PUT", bucket, key, version);
   call.query.emplace_back("tagging", "");
-  if (!tags.empty()) call.body = s3::write_tagging(tags);
+  call.body = s3::write_tagging(tags);
   auto answer = co_await client_->ask(std::move(call));
   if (!answer) co_return std::unexpected(answer.error());
   co_return Result<void>();

@@ -75,6 +75,10 @@ TEST_P(StoreConformance, ObjectLockComesToAVersionedBucketAndStays) {
   EXPECT_EQ(lock(), "conflict");
   ASSERT_EQ(outcome(run(store().set_versioning(name, Versioning::enabled))), "ok");
   const auto kept = put(name, "k", "v");
+  if (departs(Departure::locks_only_new_buckets)) {
+    EXPECT_EQ(lock(), "conflict");
+    return;
+  }
   ASSERT_EQ(lock(), "ok");
   EXPECT_NE(outcome(run(store().set_versioning(name, Versioning::suspended))), "ok");
   EXPECT_NE(outcome(run(store().set_bucket_document(name, BucketDocument::object_lock, ""))), "ok");
@@ -101,7 +105,15 @@ TEST_P(StoreConformance, ADocumentIsKeptReplacedAndRemoved) {
            "</AllowedOrigin><AllowedMethod>GET</AllowedMethod>"
            "</CORSRule></CORSConfiguration>";
   };
-  const auto ask = [&] { return run(store().bucket_document(name, BucketDocument::cors)); };
+  const auto ask = [&]() -> Result<std::string> {
+    auto text = run(store().bucket_document(name, BucketDocument::cors));
+    const std::string method = "<AllowedMethod>GET</AllowedMethod>";
+    const auto at = text ? text->find(method) : std::string::npos;
+    if (!departs(Departure::rewrites_documents) || at == std::string::npos) return text;
+    text->erase(at, method.size());
+    text->insert(text->find("</CORSRule>"), method);
+    return text;
+  };
   const auto set = [&](std::string text) {
     return run(store().set_bucket_document(name, BucketDocument::cors, std::move(text)));
   };

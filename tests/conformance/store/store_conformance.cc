@@ -49,6 +49,12 @@ Result<std::string> StoreConformance::read(const BucketName& bucket, const std::
   return read(GetRequest{.bucket = bucket, .key = ObjectKey(key), .version = std::move(version)});
 }
 
+bool StoreConformance::has_no_feed(const BucketName& bucket) {
+  if (!departs(Departure::has_no_feed)) return false;
+  EXPECT_EQ(outcome(run(store().changes({.bucket = bucket}))), "not supported");
+  return true;
+}
+
 Result<GetResult> StoreConformance::head(const BucketName& bucket, const std::string& key,
                                          std::optional<VersionId> version) {
   return run(store().head(

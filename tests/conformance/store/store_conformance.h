@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,10 +29,27 @@ class OpenStore {
   virtual ObjectStore& store() = 0;
 };
 
+// Where an endpoint that is not ours departs from S3 as it is documented. A test that meets one of
+// these expects what the endpoint does instead, so that it is seen when that changes.
+enum class Departure : std::uint8_t {
+  keeps_no_checksums,       // x-amz-checksum-* are ignored
+  knows_no_part_numbers,    // partNumber of a read is ignored: not_supported here
+  takes_all_parts_or_none,  // a completion names every part that was sent
+  completes_again,          // a repeated completion succeeds, whatever came after it
+  takes_utf8_keys_only,
+  locks_only_new_buckets,     // Object Lock comes with the bucket or never
+  rewrites_documents,         // the order of elements changes
+  ignores_write_conditions,   // of copies, completions, deletions; PUT takes If-None-Match: * only
+                              // works
+  ignores_source_conditions,  // of copies
+  has_no_feed,
+};
+
 struct Backend {
   std::string name;
   std::function<std::unique_ptr<OpenStore>(boost::asio::io_context&)> open;
   bool tells_sequences = true;  // PutResult and ObjectInfo carry them (S3 does not)
+  std::set<Departure> departures{};
 };
 
 inline void PrintTo(const Backend& backend, std::ostream* out) { *out << backend.name; }
@@ -48,6 +66,7 @@ class StoreConformance : public testing::TestWithParam<Backend> {
   ~StoreConformance() override;
 
   ObjectStore& store() { return open_->store(); }
+  static bool departs(Departure departure) { return GetParam().departures.contains(departure); }
   boost::asio::io_context& io() { return io_; }
 
   template <class T>
@@ -82,6 +101,9 @@ class StoreConformance : public testing::TestWithParam<Backend> {
   Result<UploadId> start_upload(const BucketName& bucket, const std::string& key);
   Result<PartInfo> put_part(const BucketName& bucket, const std::string& key,
                             const UploadId& upload, std::uint32_t number, std::string text);
+
+  // Where there is no feed: expects that its absence is told.
+  bool has_no_feed(const BucketName& bucket);
 
   // Every page of a listing: keys, then common prefixes with a leading "> ".
   std::vector<std::string> list_all(ListRequest request);

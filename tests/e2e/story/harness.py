@@ -90,6 +90,7 @@ class Server:
         self.web_port = free_port(7080)
         self.process = None
         self.output = []
+        self.options = []
         self.log_path = os.path.join(os.path.dirname(self.data), os.path.basename(self.data) + ".log")
 
     @property
@@ -107,7 +108,7 @@ class Server:
         self.output = []
         log = open(self.log_path, "ab")
         self.process = subprocess.Popen(
-            [self.program, "serve", "--data", self.data,
+            [self.program, "serve", *self.options, "--data", self.data,
              "--s3-listen", f"127.0.0.1:{self.s3_port}", "--web-listen", f"127.0.0.1:{self.web_port}"],
             stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
         log.close()

@@ -38,8 +38,7 @@ class S3StoreTest : public StoreTest {
     pool_.stop();
   }
 
-  std::unique_ptr<S3Store> open(unsigned port) {
-    S3StoreOptions options;
+  std::unique_ptr<S3Store> open(unsigned port, S3StoreOptions options = {}) {
     options.endpoint = fmt::format("http://127.0.0.1:{}", port);
     auto store = S3Store::open(io_.get_executor(), options, credentials_, clock_);
     if (!store) throw std::runtime_error(store.error().context);
@@ -164,6 +163,66 @@ TEST_F(S3StoreTest, AnAnswerThatNamesOtherBytesThanWereSentIsAnError) {
   auto body = make_string_reader("hello");
   EXPECT_EQ(outcome(run(store_->put({.bucket = bucket_, .key = ObjectKey("k")}, *body))),
             "checksum mismatch");
+}
+
+TEST_F(S3StoreTest, AnObjectTooLongForOneCopyIsCopiedInPartsOfOneVersion) {
+  store_ = open(server_->endpoint().port(), {.copy_bytes = 10});
+  const std::string initiated =
+      "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>";
+  const std::string part = "<CopyPartResult><ETag>\"p\"</ETag></CopyPartResult>";
+  const Canned source = {
+      200, {{"ETag", "\"src-2\""}, {"x-amz-meta-mode", "33188"}}, std::string(25, 'x')};
+  will_answer({400, {}, error_document("InvalidRequest")});
+  will_answer(source);
+  will_answer({200, {}, initiated});
+  for (int i = 0; i < 3; ++i) will_answer({200, {}, part});
+  will_answer({200,
+               {},
+               "<CompleteMultipartUploadResult><ETag>\"e-3\"</ETag>"
+               "</CompleteMultipartUploadResult>"});
+  will_answer({200, {{"ETag", "\"e-3\""}}, std::string(25, 'x')});
+  CopyRequest request{.source_bucket = bucket_, .source_key = ObjectKey("from")};
+  request.bucket = bucket_;
+  request.key = ObjectKey("to");
+  request.conditions.if_none_match_any = true;
+  const auto done = run(store_->copy(std::move(request)));
+  ASSERT_EQ(outcome(done), "ok");
+  EXPECT_EQ(done->etag.value, "e-3");
+  EXPECT_EQ(done->size, 25u);
+  ASSERT_EQ(asked_.size(), 8u);
+  EXPECT_EQ(asked_[2].headers.get("x-amz-meta-mode"), "33188");
+  for (int i = 0; i < 3; ++i) {
+    const auto& head = asked_[static_cast<std::size_t>(3 + i)];
+    const char* ranges[] = {"bytes=0-9", "bytes=10-19", "bytes=20-24"};
+    EXPECT_EQ(head.headers.get("x-amz-copy-source-range"), ranges[i]);
+    EXPECT_EQ(head.headers.get("x-amz-copy-source-if-match"), "\"src-2\"");
+  }
+  EXPECT_EQ(asked_[6].headers.get("if-none-match"), "*");
+}
+
+TEST_F(S3StoreTest, ACopyThatIsRefusedForAnotherReasonStaysRefused) {
+  will_answer({400, {}, error_document("InvalidRequest")});
+  will_answer({200, {{"ETag", "\"src\""}}, "short"});
+  CopyRequest request{.source_bucket = bucket_, .source_key = ObjectKey("from")};
+  request.bucket = bucket_;
+  request.key = ObjectKey("to");
+  EXPECT_EQ(outcome(run(store_->copy(std::move(request)))), "invalid argument");
+}
+
+TEST_F(S3StoreTest, AnEndpointThatIgnoresAPartNumberIsNotBelieved) {
+  GetRequest request = object();
+  request.part_number = 2;
+  will_answer({200, {{"ETag", "\"e-2\""}}, "the whole object"});
+  EXPECT_EQ(outcome(run(store_->get(request))), "not supported");
+}
+
+TEST_F(S3StoreTest, AMissingVersionAndAMarkerAreToldApartFromAMissingKey) {
+  GetRequest request = object();
+  request.version = VersionId("v1");
+  will_answer({404, {}, error_document("NoSuchKey")});
+  EXPECT_EQ(outcome(run(store_->get(request))), "no such version");
+  will_answer({404, {{"x-amz-delete-marker", "true"}}, error_document("NoSuchKey")});
+  EXPECT_EQ(outcome(run(store_->get(request))), "method not allowed");
 }
 
 TEST_F(S3StoreTest, TheChangeFeedIsReadLineByLine) {
