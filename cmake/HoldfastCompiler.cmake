@@ -38,3 +38,6 @@ if(HOLDFAST_SANITIZE)
     -fno-sanitize-recover=all -O1)
   target_link_options(holdfast_flags INTERFACE -fsanitize=${HOLDFAST_SANITIZE})
 endif()
+
+# libFuzzer programs instead of corpus replays; HOLDFAST_SANITIZE then holds fuzzer-no-link.
+option(HOLDFAST_FUZZ "Build tests/fuzz for libFuzzer" OFF)
