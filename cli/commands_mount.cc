@@ -46,6 +46,7 @@ void add_mount_command(CLI::App& app, Invocation& invocation) {
   command->add_option("--exclude", o->mount.exclude, "Glob of paths that are not synchronised");
   command->add_option("--fsync", o->fsync, "What fsync means")
       ->check(CLI::IsMember({"local", "upload"}));
+  command->add_option("--ca-file", o->mount.ca_file, "PEM file of whom to trust over https");
   command->add_option("--log-level", o->log_level);
   command->callback([&invocation, o] { invocation.run = [o] { return run(*o); }; });
 }

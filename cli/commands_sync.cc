@@ -27,6 +27,7 @@ namespace asio = boost::asio;
 struct Options {
   std::string bucket, prefix, directory, state, log_level = "info";
   std::vector<std::string> exclude;
+  std::string ca_file;
   bool once = false;
   int drain_seconds = 30;
 };
@@ -48,8 +49,9 @@ Result<s3::Credentials> credentials_of_environment() {
   return found;
 }
 
-store::S3StoreOptions endpoint_of_environment() {
+store::S3StoreOptions endpoint_of_environment(const std::string& ca_file) {
   store::S3StoreOptions options;
+  options.ca_file = ca_file.empty() ? variable("AWS_CA_BUNDLE") : ca_file;
   options.endpoint = variable("AWS_ENDPOINT_URL_S3");
   if (options.endpoint.empty()) options.endpoint = variable("AWS_ENDPOINT_URL");
   if (const auto region = variable("AWS_REGION"); !region.empty()) options.region = region;
@@ -108,8 +110,8 @@ int run(Options options) {
   SystemClock clock;
   SystemRandom random;
   store::FixedCredentials provider(*credentials);
-  auto store =
-      store::S3Store::open(context.get_executor(), endpoint_of_environment(), provider, clock);
+  auto store = store::S3Store::open(context.get_executor(),
+                                    endpoint_of_environment(options.ca_file), provider, clock);
   if (!store) return report(store.error());
   syncd::Sidecar sidecar(context.get_executor(), *config, **store, clock, random);
   std::optional<Result<void>> done;
@@ -135,6 +137,7 @@ void add_sync_command(CLI::App& app, Invocation& invocation) {
   command->add_option("--exclude", o->exclude, "Glob of paths that are not synchronised");
   command->add_option("--state", o->state, "Directory of the journal; beside DIRECTORY by default");
   command->add_option("--drain-seconds", o->drain_seconds, "How long a stop waits for uploads");
+  command->add_option("--ca-file", o->ca_file, "PEM file of whom to trust over https");
   command->add_option("--log-level", o->log_level);
   command->add_flag("--once", o->once, "Make both sides equal once, then end");
   command->callback([&invocation, o] { invocation.run = [o] { return run(*o); }; });

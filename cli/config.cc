@@ -3,10 +3,12 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
@@ -80,6 +82,10 @@ std::map<std::string, Key> known_keys(Config& c) {
       {"s3.bucket_creators",
        {one_of(c.bucket_creators, {"admins", "everyone"}), "admins or everyone"}},
       {"s3.v2_forms", {flag(c.v2_forms), "true or false"}},
+      {"s3.tls_certificate", {text(c.s3_tls.certificate), "a PEM file"}},
+      {"s3.tls_key", {text(c.s3_tls.key), "a PEM file"}},
+      {"web.tls_certificate", {text(c.web_tls.certificate), "a PEM file"}},
+      {"web.tls_key", {text(c.web_tls.key), "a PEM file"}},
       {"store.fsync", {flag(c.fsync), "true or false"}},
       {"store.kind", {text(c.store_kind), "local or s3"}},
       {"store.endpoint", {text(c.upstream.endpoint), "a URL"}},
@@ -104,6 +110,7 @@ std::map<std::string, Key> known_keys(Config& c) {
       {"tools.memory_bytes",
        {number(c.tool_memory_bytes, 64 << 20, std::int64_t(1) << 50), "bytes, at least 67108864"}},
       {"tools.pids", {number(c.tool_pids, 16, 1 << 20), "a number from 16"}},
+      {"tools.s3_port", {number(c.tools_s3_port, 1, 65535), "a port"}},
   };
 }
 
@@ -165,7 +172,44 @@ Result<Config> load_config(const std::string& path) {
   return config;
 }
 
+namespace {
+
+Result<void> check_tls(const Config& config) {
+  for (const auto& [name, files] : {std::pair{"s3", config.s3_tls}, {"web", config.web_tls}}) {
+    if (files.certificate.empty() == files.key.empty()) continue;
+    return fail(ErrorCode::invalid_argument, "set {0}.tls_certificate and {0}.tls_key, or neither",
+                name);
+  }
+  const bool local = config.domain == "localhost" || config.domain.ends_with(".localhost");
+  if (!config.web_tls.key.empty() && config.s3_tls.key.empty() && !local) {
+    return fail(
+        ErrorCode::invalid_argument,
+        "web.tls_key without s3.tls_key: from an HTTPS console browsers move no file over "
+        "plain HTTP; set s3.tls_certificate and s3.tls_key, too (the files may be the same)");
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string scheme_of(const net::TlsFiles& files) { return files.key.empty() ? "http" : "https"; }
+
+std::string port_of(const std::string& address) { return address.substr(address.rfind(':') + 1); }
+
+bool is_wildcard(const std::string& address) {
+  const auto host = address.substr(0, address.rfind(':'));
+  return host.empty() || host == "0.0.0.0" || host == "[::]" || host == "::";
+}
+
+std::string tools_port(const Config& config) {
+  if (config.tools_s3_port != 0) return std::to_string(config.tools_s3_port);
+  const auto port = port_of(config.s3_listen);
+  if (!is_wildcard(config.s3_listen) || config.s3_tls.key.empty()) return port;
+  return std::to_string(std::atoi(port.c_str()) + 1);
+}
+
 Result<void> finish_config(Config& config) {
+  if (auto fine = check_tls(config); !fine) return fine;
   std::error_code error;
   auto absolute = std::filesystem::absolute(config.data, error);
   if (error || config.data.empty()) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "net/tls_identity.h"
 
 namespace holdfast::cli {
 
@@ -30,8 +31,10 @@ struct Config {
   std::string data = "var";  // made absolute by load()
   std::string s3_listen = "127.0.0.1:7070";
   std::string web_listen = "127.0.0.1:7080";
-  // What people type: the console is at http://<domain>, tools at http://TOOL-USER.<domain>, the S3
-  // API at http://<s3_host>. Ports as above.
+  // PEM files; both or none. With them the listener speaks HTTPS only.
+  net::TlsFiles s3_tls, web_tls;
+  // What people type: the console is at http(s)://<domain>, tools at http(s)://TOOL-USER.<domain>,
+  // the S3 API at http(s)://<s3_host>. Ports as above.
   std::string domain = "localhost";
   std::string region = "us-east-1";
   std::string homes_bucket = "homes";
@@ -51,11 +54,20 @@ struct Config {
   std::string podman_runtime = "auto";  // auto, runc, crun
   std::uint64_t tool_memory_bytes = 1ull << 30;
   std::uint32_t tool_pids = 512;
+  std::uint32_t tools_s3_port = 0;  // 0: see tools_port()
 };
 
 // Reads `path` (empty: defaults). Unknown keys and wrong types are errors that name the key, the
 // line and what is accepted.
 Result<Config> load_config(const std::string& path);
+
+std::string scheme_of(const net::TlsFiles& files);  // "https" or "http"
+std::string port_of(const std::string& address);    // what follows the last colon
+// Whether the address is that of all interfaces.
+bool is_wildcard(const std::string& address);
+// The port of the plain S3 listener on the tools' bridge: that of s3.listen, but the next one where
+// s3.listen speaks TLS on all interfaces and so has taken it.
+std::string tools_port(const Config& config);
 
 // Checks what only the whole tells, and makes `data` absolute.
 Result<void> finish_config(Config& config);

@@ -27,6 +27,8 @@ class DataDirectory {
   std::string log() const { return path_ + "/log"; }
   std::string home(const std::string& user) const { return path_ + "/homes/" + user; }
   static std::string admin_socket(const std::string& data) { return data + "/run/admin.sock"; }
+  // The S3 API for what runs here as us, whatever s3.listen says.
+  static std::string s3_socket(const std::string& data) { return data + "/run/s3.sock"; }
 
  private:
   DataDirectory(std::string path, Fd lock) : path_(std::move(path)), lock_(std::move(lock)) {}

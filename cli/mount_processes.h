@@ -21,7 +21,7 @@ struct MountProcessOptions {
   std::string program;      // of ourselves: /proc/self/exe resolved
   std::string homes;        // <data>/homes
   std::string log;          // <data>/log
-  std::string s3_endpoint;  // as the mounts reach it: "http://127.0.0.1:7070"
+  std::string s3_endpoint;  // as the mounts reach it: "unix:DATA/run/s3.sock"
   std::string region;
   std::string homes_bucket;
   std::string log_level;

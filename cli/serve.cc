@@ -1,6 +1,7 @@
 #include "cli/serve.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdio>
 
@@ -14,11 +15,10 @@ namespace {
 
 void greet(ServerParts& parts) {
   const auto& config = parts.config();
-  const auto web_port = config.web_listen.substr(config.web_listen.rfind(':') + 1);
-  const auto s3_port = config.s3_listen.substr(config.s3_listen.rfind(':') + 1);
   fmt::print("\nHoldfast serves {}\n", config.data);
-  fmt::print("  console  http://{}:{}\n  S3 API   http://{}:{}\n\n", config.domain, web_port,
-             config.domain, s3_port);
+  fmt::print("  console  {}://{}:{}\n  S3 API   {}://{}:{}\n\n", scheme_of(config.web_tls),
+             config.domain, port_of(config.web_listen), scheme_of(config.s3_tls), config.domain,
+             port_of(config.s3_listen));
   if (auto link = parts.first_link()) {
     fmt::print("Sign in as the administrator, once, within 30 minutes:\n  {}\n\n", *link);
   }
@@ -41,9 +41,23 @@ sigset_t block_signals() {
   ::sigemptyset(&set);
   ::sigaddset(&set, SIGINT);
   ::sigaddset(&set, SIGTERM);
+  ::sigaddset(&set, SIGHUP);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   return set;
+}
+
+// SIGHUP reads the certificates again; a changed file is noticed without it. To who sits at a
+// terminal it means that the terminal is gone.
+void wait_for_end(ServerParts& parts, const sigset_t& signals) {
+  constexpr timespec between_looks{.tv_sec = 10, .tv_nsec = 0};
+  for (;;) {
+    const int signal = ::sigtimedwait(&signals, nullptr, &between_looks);
+    if (signal == SIGINT || signal == SIGTERM) return;
+    if (signal == SIGHUP && ::isatty(STDIN_FILENO) != 0) return;
+    parts.reload_certificates(signal == SIGHUP ? ServerParts::Certificates::again
+                                               : ServerParts::Certificates::if_changed);
+  }
 }
 
 struct ServeOptions {
@@ -73,8 +87,7 @@ int serve(Config config) {
     spdlog::warn("cli: {}; everything else works", tools.error().context);
   }
   greet(**parts);
-  int signal = 0;
-  ::sigwait(&signals, &signal);
+  wait_for_end(**parts, signals);
   fmt::print("\nstopping: tools end, homes are uploaded and unmounted …\n");
   std::fflush(stdout);
   (*parts)->stop();

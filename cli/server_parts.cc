@@ -20,12 +20,20 @@ namespace {
 
 namespace asio = boost::asio;
 
-std::string port_of(const std::string& address) { return address.substr(address.rfind(':') + 1); }
-
 // What browsers write: the domain with the port, unless it is the scheme's own.
-std::string with_port(const std::string& domain, const std::string& address) {
+std::string with_port(const std::string& domain, const std::string& address,
+                      std::string_view scheme) {
   const auto port = port_of(address);
-  return port == "80" ? domain : fmt::format("{}:{}", domain, port);
+  return port == (scheme == "https" ? "443" : "80") ? domain : fmt::format("{}:{}", domain, port);
+}
+
+// How long browsers are to insist on TLS (RFC 6797). It holds for all ports of a name: never for
+// one that other programs of a machine share.
+std::chrono::seconds strict_transport_of(const std::string& domain) {
+  boost::system::error_code no_address;
+  asio::ip::make_address(domain, no_address);
+  const bool shared = domain == "localhost" || domain.ends_with(".localhost") || !no_address;
+  return shared ? std::chrono::seconds(0) : std::chrono::hours(24 * 365);
 }
 
 control::Actor system_actor() { return {.kind = control::Actor::Kind::system, .source = "serve"}; }
@@ -45,6 +53,27 @@ std::string homes_lifecycle(std::uint32_t days) {
       days);
 }
 
+struct Identities {
+  std::shared_ptr<net::TlsIdentity> s3, web;  // null: plain HTTP
+};
+
+Result<Identities> load_identities(const Config& config) {
+  const auto load = [](const net::TlsFiles& files,
+                       std::string_view listener) -> Result<std::shared_ptr<net::TlsIdentity>> {
+    if (files.key.empty()) return nullptr;
+    auto identity = net::TlsIdentity::load(files);
+    if (identity) {
+      spdlog::info("cli: the {} listener's certificate: {}", listener, (*identity)->summary());
+    }
+    return identity;
+  };
+  auto s3 = load(config.s3_tls, "S3");
+  if (!s3) return std::unexpected(s3.error());
+  auto web = config.web_tls == config.s3_tls ? s3 : load(config.web_tls, "web");
+  if (!web) return std::unexpected(web.error());
+  return Identities{*std::move(s3), *std::move(web)};
+}
+
 }  // namespace
 
 ServerParts::ServerParts(Config config, DataDirectory data)
@@ -55,9 +84,13 @@ Result<std::unique_ptr<ServerParts>> ServerParts::build(Config config) {
   for (const std::string& address : {config.s3_listen, config.web_listen}) {
     if (auto free = net::check_listen_address(address); !free) return std::unexpected(free.error());
   }
+  auto identities = load_identities(config);
+  if (!identities) return std::unexpected(identities.error());
   auto data = DataDirectory::open(config.data);
   if (!data) return std::unexpected(data.error());
   std::unique_ptr<ServerParts> parts(new ServerParts(std::move(config), std::move(*data)));
+  parts->s3_tls_ = std::move(identities->s3);
+  parts->web_tls_ = std::move(identities->web);
   const auto threads = parts->config_.threads != 0
                            ? parts->config_.threads
                            : std::max(1u, std::thread::hardware_concurrency());
@@ -176,13 +209,14 @@ Result<void> ServerParts::prepare_homes_bucket() {
 }
 
 void ServerParts::build_web() {
-  const std::string web_domain = with_port(config_.domain, config_.web_listen);
-  const std::string s3_host = with_port(config_.domain, config_.s3_listen);
-  const std::string local_s3 = "http://127.0.0.1:" + port_of(config_.s3_listen);
+  const std::string web_scheme = scheme_of(config_.web_tls);
+  const std::string s3_scheme = scheme_of(config_.s3_tls);
+  const std::string web_domain = with_port(config_.domain, config_.web_listen, web_scheme);
+  const std::string s3_host = with_port(config_.domain, config_.s3_listen, s3_scheme);
   gateway::S3ServiceOptions s3_options;
   s3_options.hosts = {.domains = {config_.domain, "127.0.0.1"}, .region = config_.region};
   s3_options.lifecycle_day = std::chrono::seconds(config_.lifecycle_day_seconds);
-  s3_options.console_origins = {"http://" + web_domain};
+  s3_options.console_origins = {web_scheme + "://" + web_domain};
   s3_options.v2_forms = config_.v2_forms;
   if (config_.bucket_creators == "everyone") {
     s3_options.bucket_creators = gateway::BucketCreators::everyone;
@@ -198,15 +232,16 @@ void ServerParts::build_web() {
         MountProcessOptions{.program = std::filesystem::read_symlink("/proc/self/exe", ignored),
                             .homes = data_.path() + "/homes",
                             .log = data_.log(),
-                            .s3_endpoint = local_s3,
+                            .s3_endpoint = "unix:" + DataDirectory::s3_socket(data_.path()),
                             .region = config_.region,
                             .homes_bucket = config_.homes_bucket,
                             .log_level = config_.log_level});
   }
   gateway::WebApiOptions web_options{.version = std::string(version),
                                      .data_directory = data_.path(),
-                                     .s3_endpoint = "http://" + s3_host,
+                                     .s3_endpoint = s3_scheme + "://" + s3_host,
                                      .region = config_.region,
+                                     .scheme = web_scheme,
                                      .domain = web_domain};
   gateway::HomesAccess homes;
   if (mounts_) {
@@ -227,14 +262,15 @@ void ServerParts::build_web() {
     launcher_ = std::make_unique<control::ToolLauncher>(
         io_->at(0).get_executor(),
         control::ToolLauncher::Parts{*registry_, *engine_, *mounts_, pool_, clock_},
-        control::LauncherOptions{.s3_endpoint = "http://{host}:" + port_of(config_.s3_listen),
+        control::LauncherOptions{.s3_endpoint = "http://{host}:" + tools_port(config_),
                                  .region = config_.region,
                                  .public_domain = web_domain,
                                  .hidden_paths = {data_.path()}});
     proxy_ = std::make_unique<gateway::ToolProxy>(
         gateway::ToolProxy::Parts{*launcher_, policy_, *sessions_, registry_->audit(), clock_,
                                   random_},
-        gateway::ToolProxyOptions{.domain = web_domain, .secret = registry_->instance_secret()});
+        gateway::ToolProxyOptions{
+            .scheme = web_scheme, .domain = web_domain, .secret = registry_->instance_secret()});
   }
   api_ = std::make_unique<gateway::WebApi>(
       gateway::WebApiParts{objects(), *registry_, *sessions_, policy_, launcher_.get(), pool_,
@@ -245,26 +281,50 @@ void ServerParts::build_web() {
       gateway::WebServiceOptions{.domain = web_domain, .admin_uid = ::getuid()});
 }
 
+void ServerParts::reload_certificates(Certificates when) {
+  for (const auto& identity : {s3_tls_, web_tls_ == s3_tls_ ? nullptr : web_tls_}) {
+    if (!identity) continue;
+    Result<bool> done = true;
+    if (when == Certificates::if_changed) {
+      done = identity->refresh();
+    } else if (auto again = identity->reload(); !again) {
+      done = std::unexpected(again.error());
+    }
+    if (!done) {
+      spdlog::error("cli: {}; the certificate at hand stays", done.error().context);
+    } else if (*done) {
+      spdlog::info("cli: a new certificate: {}", identity->summary());
+    }
+  }
+}
+
 Result<void> ServerParts::listen() {
   build_web();
-  const auto add = [this](std::string address, net::Handler handler) -> Result<void> {
-    auto server =
-        net::HttpServer::listen(*io_, {.address = std::move(address)}, std::move(handler));
+  const auto add = [this](net::ServerOptions options, net::Handler handler) -> Result<void> {
+    auto server = net::HttpServer::listen(*io_, std::move(options), std::move(handler));
     if (!server) return std::unexpected(server.error());
     listeners_.push_back(std::move(*server));
     return {};
   };
-  if (auto done =
-          add(config_.s3_listen, [this](net::Exchange& exchange) { return s3_->handle(exchange); });
+  if (auto done = add({.address = config_.s3_listen, .tls = s3_tls_},
+                      [this](net::Exchange& exchange) { return s3_->handle(exchange); });
       !done) {
     return done;
   }
-  if (auto done = add(config_.web_listen,
+  if (auto done = add({.address = config_.web_listen,
+                       .tls = web_tls_,
+                       .strict_transport = strict_transport_of(config_.domain)},
                       [this](net::Exchange& exchange) { return web_->handle(exchange); });
       !done) {
     return done;
   }
-  return add("unix:" + DataDirectory::admin_socket(data_.path()),
+  // What runs on this machine as us needs no TLS and no particular address: mounts, commands.
+  if (auto done = add({.address = "unix:" + DataDirectory::s3_socket(data_.path())},
+                      [this](net::Exchange& exchange) { return s3_->handle(exchange); });
+      !done) {
+    return done;
+  }
+  return add({.address = "unix:" + DataDirectory::admin_socket(data_.path())},
              [this](net::Exchange& exchange) { return web_->handle_admin(exchange); });
 }
 
@@ -282,8 +342,9 @@ Result<void> ServerParts::start_tools() {
   auto running = run_on(*io_, launcher_->run());
   if (!running) return fail_within("tools cannot run", running.error());
   // Tools have no other network: they reach the S3 API at the bridge's own address.
-  const std::string bridge =
-      fmt::format("{}:{}", engine_->host_address(), port_of(config_.s3_listen));
+  const auto port = tools_port(config_);
+  if (is_wildcard(config_.s3_listen) && port == port_of(config_.s3_listen)) return {};
+  const std::string bridge = fmt::format("{}:{}", engine_->host_address(), port);
   auto server = net::HttpServer::listen(
       *io_, {.address = bridge}, [this](net::Exchange& exchange) { return s3_->handle(exchange); });
   if (!server) return fail_within("the S3 listener for tools", server.error());
@@ -294,7 +355,8 @@ Result<void> ServerParts::start_tools() {
 Result<std::string> ServerParts::first_link() {
   auto link = sessions_->create_link(system_actor(), PrincipalName("admin"));
   if (!link) return std::unexpected(link.error());
-  return fmt::format("http://{}/signin/{}", api_->options().domain, link->token);
+  return fmt::format("{}://{}/signin/{}", api_->options().scheme, api_->options().domain,
+                     link->token);
 }
 
 void ServerParts::stop() {
@@ -319,6 +381,7 @@ void ServerParts::stop() {
   if (registry_) registry_->audit().flush();
   std::error_code ignored;
   std::filesystem::remove(DataDirectory::admin_socket(data_.path()), ignored);
+  std::filesystem::remove(DataDirectory::s3_socket(data_.path()), ignored);
   // Pending coroutines hold references to the parts: the contexts end before the parts do.
   launcher_.reset();
   engine_.reset();

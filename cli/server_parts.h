@@ -46,6 +46,10 @@ class ServerParts {
   Result<std::string> first_link();
   // Refuses new requests, ends tools and mounts, drains uploads.
   void stop();
+  // Shows a replaced certificate from now on; `again` reads the files even if they look the same.
+  // What cannot be loaded is logged, and the certificate at hand stays.
+  enum class Certificates { if_changed, again };
+  void reload_certificates(Certificates when);
 
   const Config& config() const { return config_; }
 
@@ -84,6 +88,7 @@ class ServerParts {
   std::unique_ptr<gateway::ToolProxy> proxy_;
   std::unique_ptr<gateway::WebService> web_;
   std::unique_ptr<Housekeeping> housekeeping_;
+  std::shared_ptr<net::TlsIdentity> s3_tls_, web_tls_;  // null: plain HTTP
   std::vector<std::unique_ptr<net::HttpServer>> listeners_;
   bool tools_started_ = false;
   bool stopped_ = false;

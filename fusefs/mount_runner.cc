@@ -145,6 +145,7 @@ Result<void> Mount::prepare() {
 Result<std::unique_ptr<store::S3Store>> Mount::open_store(asio::any_io_executor executor) {
   store::S3StoreOptions wanted;
   wanted.endpoint = options_.endpoint;
+  wanted.ca_file = options_.ca_file;
   wanted.region = options_.region;
   return store::S3Store::open(std::move(executor), std::move(wanted), credentials_, clock_);
 }
@@ -310,6 +311,7 @@ Result<void> take_environment(MountOptions& options) {
   };
   take(options.endpoint, {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"});
   take(options.region, {"AWS_REGION", "AWS_DEFAULT_REGION"});
+  if (options.ca_file.empty()) take(options.ca_file, {"AWS_CA_BUNDLE"});
   take(options.credentials.access_key, {"AWS_ACCESS_KEY_ID"});
   take(options.credentials.secret_key, {"AWS_SECRET_ACCESS_KEY"});
   take(options.credentials.session_token, {"AWS_SESSION_TOKEN"});

@@ -31,7 +31,8 @@ struct MountOptions {
   std::string cache;               // kept between runs
   BucketName homes_bucket{"homes"};
   std::string prefix;    // empty: "USER/"
-  std::string endpoint;  // "http://127.0.0.1:7070"
+  std::string endpoint;  // "http://127.0.0.1:7070", "https://…" or "unix:/PATH"
+  std::string ca_file;   // whom to trust over https; empty: the system's
   std::string region = "us-east-1";
   s3::Credentials credentials;
   std::vector<std::string> exclude;
@@ -42,8 +43,8 @@ struct MountOptions {
 };
 
 // Fills endpoint, region and credentials from AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION,
-// AWS_DEFAULT_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN where they are
-// set. invalid_argument names what is missing.
+// AWS_DEFAULT_REGION, AWS_CA_BUNDLE, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
+// where they are set. invalid_argument names what is missing.
 Result<void> take_environment(MountOptions& options);
 
 // Serves until it is stopped; blocks. Uses threads of its own.

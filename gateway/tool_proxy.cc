@@ -157,8 +157,8 @@ Result<std::string> ToolProxy::ticket_url(const control::Session& session, std::
                                 .target = std::string(label),
                                 .detail = {}});
   }
-  return fmt::format("http://{}.{}{}enter?ticket={}&to={}", label, state_->options.domain,
-                     own_paths, state_->identity.issue(session, label),
+  return fmt::format("{}://{}.{}{}enter?ticket={}&to={}", state_->options.scheme, label,
+                     state_->options.domain, own_paths, state_->identity.issue(session, label),
                      s3::uri_encode(local_path(to)));
 }
 
@@ -181,8 +181,8 @@ asio::awaitable<void> ToolProxy::handle(net::Exchange& exchange, std::string lab
   auto visitor = state_->identity.visitor(request.headers, label);
   if (!visitor && is_navigation(request)) {
     co_await redirect(exchange,
-                      fmt::format("http://{}/enter?host={}&to={}", state_->options.domain, label,
-                                  s3::uri_encode(request.target)),
+                      fmt::format("{}://{}/enter?host={}&to={}", state_->options.scheme,
+                                  state_->options.domain, label, s3::uri_encode(request.target)),
                       {});
     co_return;
   }
@@ -283,9 +283,10 @@ asio::awaitable<void> ToolProxy::State::serve(net::Exchange& exchange, std::stri
     }
     co_return;
   }
-  const RelayTarget target{.address = *address,
-                           .public_origin = fmt::format("http://{}.{}", label, options.domain),
-                           .user = visitor.principal.value};
+  const RelayTarget target{
+      .address = *address,
+      .public_origin = fmt::format("{}://{}.{}", options.scheme, label, options.domain),
+      .user = visitor.principal.value};
   Result<void> done;
   if (is_websocket_upgrade(request)) {
     // A socket is not bound by the same-origin policy: without this check any page could use it.

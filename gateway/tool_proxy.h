@@ -26,6 +26,7 @@
 namespace holdfast::gateway {
 
 struct ToolProxyOptions {
+  std::string scheme = "http";
   std::string domain = "localhost:7080";  // with port: tools are TOOL-USER.<domain>
   std::string secret;                     // signs the tool hosts' cookies; kept across restarts
 };

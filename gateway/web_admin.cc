@@ -201,7 +201,7 @@ JsonAnswer get_status(WebApi& api, ApiRequest request) {
   json::object out{{"version", api.options().version},
                    {"data", api.options().data_directory},
                    {"s3_endpoint", api.options().s3_endpoint},
-                   {"console", "http://" + api.options().domain},
+                   {"console", api.options().scheme + "://" + api.options().domain},
                    {"epoch", api.parts().policy.current()->epoch()}};
   json::array tools;
   if (api.parts().tools != nullptr) {

@@ -52,6 +52,7 @@ struct WebApiOptions {
   std::string data_directory;
   std::string s3_endpoint = "http://localhost:7070";  // as browsers reach it
   std::string region = "us-east-1";
+  std::string scheme = "http";  // of the console and the tools
   std::string domain = "localhost:7080";
   std::chrono::seconds url_lifetime{15 * 60};
 };

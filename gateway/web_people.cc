@@ -70,9 +70,9 @@ JsonAnswer post_user(WebApi& api, ApiRequest request) {
     auto link = co_await api.parts().pool.run(
         [&api, actor, name] { return api.parts().sessions.create_link(actor, name); });
     if (!link) co_return std::unexpected(link.error());
-    co_return json::object{
-        {"url", fmt::format("http://{}/signin/{}", api.options().domain, link->token)},
-        {"expires", to_rfc3339(link->expires)}};
+    co_return json::object{{"url", fmt::format("{}://{}/signin/{}", api.options().scheme,
+                                               api.options().domain, link->token)},
+                           {"expires", to_rfc3339(link->expires)}};
   }
   auto& registry = api.parts().registry;
   using Change = Result<void> (control::Registry::*)(const control::Actor&, const PrincipalName&);

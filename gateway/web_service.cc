@@ -127,7 +127,9 @@ asio::awaitable<void> WebService::handle(net::Exchange& exchange) {
   // Another name would let a page of another origin talk to us by rebinding its own.
   if (!s3::equal_ascii_case(exchange.request().host(), options_.domain)) {
     co_await answer_error(
-        exchange, {ErrorCode::not_found, fmt::format("this server is http://{}", options_.domain)});
+        exchange,
+        {ErrorCode::not_found, fmt::format("this server is {}://{}",
+                                           exchange.secure() ? "https" : "http", options_.domain)});
     co_return;
   }
   co_await handle_console(exchange);

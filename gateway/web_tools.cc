@@ -19,8 +19,8 @@ json::object tool_json(const WebApiOptions& options, const control::ToolStatus& 
           {"progress", status.shown.progress},
           {"since", to_rfc3339(status.since)},
           {"generation", status.generation},
-          {"url",
-           fmt::format("http://{}-{}.{}/", status.id.tool, status.id.user.value, options.domain)}};
+          {"url", fmt::format("{}://{}-{}.{}/", options.scheme, status.id.tool,
+                              status.id.user.value, options.domain)}};
 }
 
 // Whose tool it is: one's own, or anybody's for an administrator.

@@ -15,7 +15,7 @@ namespace {
 
 using boost::asio::ip::tcp;
 
-constexpr int backlog = 64;
+constexpr int backlog = 4096;  // a connect beyond it fails at once
 
 Result<Fd> make_socket() {
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

@@ -47,6 +47,12 @@ Result<std::unique_ptr<S3Client>> S3Client::open(boost::asio::any_io_executor ex
                                                  CredentialsProvider& credentials, Clock& clock) {
   std::unique_ptr<S3Client> client(new S3Client(std::move(executor), options, credentials, clock));
   const std::string& endpoint = options.endpoint;
+  if (endpoint.starts_with("unix:/")) {
+    client->scheme_ = "http://";
+    client->host_ = "localhost";
+    client->unix_socket_ = endpoint.substr(5);
+    return client;
+  }
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!endpoint.starts_with(scheme)) continue;
     const auto slash = endpoint.find('/', scheme.size());
@@ -82,6 +88,7 @@ net::ClientRequest S3Client::sign(const S3Call& call, const s3::Credentials& cre
   net::ClientRequest request;
   request.method = call.method;
   request.url = scheme_ + host + path + (query.empty() ? "" : "?" + query);
+  request.unix_socket = unix_socket_;
   request.headers.add("Host", host);
   for (const auto& [name, value] : call.headers) request.headers.add(name, value);
   request.connect_timeout = options_.connect_timeout;

@@ -37,7 +37,7 @@ struct S3Answer {
 
 class S3Client {
  public:
-  // invalid_argument: the endpoint is no http:// or https:// URL.
+  // invalid_argument: the endpoint is no http:// or https:// URL and no unix:PATH.
   static Result<std::unique_ptr<S3Client>> open(boost::asio::any_io_executor executor,
                                                 const S3StoreOptions& options,
                                                 CredentialsProvider& credentials, Clock& clock);
@@ -59,7 +59,7 @@ class S3Client {
   S3StoreOptions options_;
   CredentialsProvider& credentials_;
   Clock& clock_;
-  std::string scheme_, host_, base_path_;
+  std::string scheme_, host_, base_path_, unix_socket_;
   s3::SigningKeyCache keys_;
   net::HttpClient http_;
 };

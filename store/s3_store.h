@@ -25,7 +25,7 @@
 namespace holdfast::store {
 
 struct S3StoreOptions {
-  std::string endpoint;  // "http://127.0.0.1:7070"
+  std::string endpoint;  // "http://127.0.0.1:7070", or "unix:/PATH" of a gateway's own socket
   std::string region = "us-east-1";
   bool path_style = true;  // false: BUCKET.HOST
   std::chrono::milliseconds connect_timeout{5'000};

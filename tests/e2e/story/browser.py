@@ -14,10 +14,10 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--dis
 
 
 class Person:
-    def __init__(self, downloads):
+    def __init__(self, downloads, flags=()):
         options = webdriver.ChromeOptions()
         options.binary_location = "/usr/bin/chromium"
-        for flag in FLAGS:
+        for flag in [*FLAGS, *flags]:
             options.add_argument(flag)
         options.add_experimental_option("prefs", {"download.default_directory": downloads,
                                                   "download.prompt_for_download": False})

@@ -82,38 +82,56 @@ def manifest(root):
 class Server:
     """One `holdfast serve` on a data directory of its own."""
 
-    def __init__(self, program):
+    def __init__(self, program, tls=None, domain="localhost", options=()):
+        """With a TestAuthority both listeners speak HTTPS, and this process trusts it."""
         self.program = os.path.abspath(program)
+        self.tls = tls
+        self.scheme = "https" if tls else "http"
+        self.domain = domain
+        self.options = list(options)
         self.data = tempfile.mkdtemp(prefix="holdfast-story-", dir="/tmp")
         os.chmod(self.data, 0o711)
         self.s3_port = free_port(7070)
         self.web_port = free_port(7080)
         self.process = None
         self.output = []
-        self.options = []
+        self.arguments = []  # of serve
         self.log_path = os.path.join(os.path.dirname(self.data), os.path.basename(self.data) + ".log")
 
     @property
     def s3_url(self):
-        return f"http://localhost:{self.s3_port}"
+        return f"{self.scheme}://{self.domain}:{self.s3_port}"
 
     @property
     def web_url(self):
-        return f"http://localhost:{self.web_port}"
+        return f"{self.scheme}://{self.domain}:{self.web_port}"
 
     def tool_url(self, label):
-        return f"http://{label}.localhost:{self.web_port}"
+        return f"{self.scheme}://{label}.{self.domain}:{self.web_port}"
 
     def start(self):
         self.output = []
         log = open(self.log_path, "ab")
         self.process = subprocess.Popen(
-            [self.program, "serve", *self.options, "--data", self.data,
-             "--s3-listen", f"127.0.0.1:{self.s3_port}", "--web-listen", f"127.0.0.1:{self.web_port}"],
-            stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
+            [self.program, "serve", *self.arguments, "--data", self.data,
+             "--s3-listen", f"127.0.0.1:{self.s3_port}", "--web-listen", f"127.0.0.1:{self.web_port}",
+             *self._configuration()],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
         log.close()
         threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
         wait_for("the server to serve", self._serves, 60)
+
+    def _configuration(self):
+        if self.tls is None and self.domain == "localhost" and not self.options:
+            return []
+        path = self.log_path.removesuffix(".log") + ".toml"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join([f'domain = "{self.domain}"', *self.options]) + "\n")
+            if self.tls is not None:
+                for listener in ("s3", "web"):
+                    file.write(f'[{listener}]\ntls_certificate = "{self.tls.certificate}"\n'
+                               f'tls_key = "{self.tls.key}"\n')
+        return ["--config", path]
 
     def _read(self, process):
         for line in process.stdout:

@@ -6,6 +6,7 @@ import time
 
 from browser import Notebook, Person
 from harness import check, sha256_of, wait_for
+from test_authority import TRUST
 
 REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 
@@ -15,7 +16,7 @@ def start_jupyter(world):
     link = server.cli("user", "link", "alice").strip()
     world.downloads = os.path.join(world.scratch, "downloads")
     os.makedirs(world.downloads, exist_ok=True)
-    world.person = person = Person(world.downloads)
+    world.person = person = Person(world.downloads, world.browser_flags)
     person.go(link)
     person.wait_text("who", "alice")
     person.click("nav-tools")
@@ -141,6 +142,7 @@ def see_from_outside(world):
 
     environment = {"AWS_ACCESS_KEY_ID": world.keys["alice"][0], "AWS_SECRET_ACCESS_KEY": world.keys["alice"][1],
                    "AWS_DEFAULT_REGION": "us-east-1", "PATH": "/usr/bin:/bin", "HOME": world.scratch}
+    environment |= {name: os.environ[name] for name in TRUST if name in os.environ}
     listed = subprocess.run(["/usr/bin/aws", "--endpoint-url", server.s3_url, "s3", "ls", "--recursive",
                              "s3://homes/alice/"], env=environment, capture_output=True, text=True)
     check(listed.returncode == 0, f"aws s3 ls: {listed.stderr}")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The end-to-end story: from an empty data directory to restored work, with real parts only.
 
-usage: story.py --program build/release/cli/holdfast [--keep] [--only N[,N…]]
+usage: story.py --program build/release/cli/holdfast [--keep] [--until N] [--tls]
 Prints each step with what it saw; exits 0 when all of them held, else 1.
 """
 import argparse
@@ -16,6 +16,7 @@ import steps_people  # noqa: E402
 import steps_recovery  # noqa: E402
 import steps_work  # noqa: E402
 from harness import Server, StepFailed  # noqa: E402
+from test_authority import TestAuthority  # noqa: E402
 
 
 class World:
@@ -25,6 +26,7 @@ class World:
         self.server = server
         self.scratch = scratch
         self.keys = {}
+        self.browser_flags = []
         self.person = None     # alice's browser
         self.notebook = None
         self.started = time.monotonic()
@@ -59,12 +61,17 @@ def main():
     parser.add_argument("--program", required=True)
     parser.add_argument("--keep", action="store_true", help="leave the data directory for a look")
     parser.add_argument("--until", type=int, default=len(STEPS), help="stop after this step")
+    parser.add_argument("--tls", action="store_true", help="both listeners over HTTPS, by a test authority")
     options = parser.parse_args()
 
-    server = Server(options.program)
+    authority = TestAuthority(["localhost", "*.localhost"]) if options.tls else None
+    server = Server(options.program, authority)
     scratch = server.data + "-scratch"
     os.makedirs(scratch, exist_ok=True)
     world = World(server, scratch)
+    if authority is not None:
+        authority.trust()
+        world.browser_flags = authority.browser_flags()
     failed = False
     try:
         print(f"story: data in {server.data}, S3 on {server.s3_port}, console on {server.web_port}", flush=True)
@@ -91,6 +98,8 @@ def main():
             world.person.close()
         if not (options.keep and failed):
             server.cleanup()
+        if authority is not None:
+            authority.remove()
     print("story: " + ("FAILED" if failed else f"all {len(STEPS[:options.until])} steps held"), flush=True)
     return 1 if failed else 0
 

@@ -49,7 +49,7 @@ class UpstreamServer(Server):
                     prefix=PREFIX,
                 )
             )
-        self.options = ["--config", configuration]
+        self.arguments = ["--config", configuration]
 
     def write_credentials(self, key, secret):
         with open(self.credentials, "w", encoding="utf-8") as file:

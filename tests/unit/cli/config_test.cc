@@ -77,5 +77,40 @@ TEST(FinishConfig, MakesTheDataDirectoryAbsolute) {
   EXPECT_TRUE(config.data.ends_with("/var"));
 }
 
+Result<void> finish(std::string_view domain, net::TlsFiles s3, net::TlsFiles web) {
+  Config config;
+  config.domain = domain;
+  config.s3_tls = std::move(s3);
+  config.web_tls = std::move(web);
+  return finish_config(config);
+}
+
+TEST_F(ConfigFile, TakesACertificateWithItsKeyOnly) {
+  const net::TlsFiles pair{"/c.pem", "/k.pem"};
+  EXPECT_TRUE(finish("files.test", pair, pair));
+  EXPECT_TRUE(finish("files.test", pair, {}));
+  EXPECT_FALSE(finish("files.test", {"/c.pem", ""}, {}));
+  EXPECT_FALSE(finish("files.test", pair, {"", "/k.pem"}));
+}
+
+TEST_F(ConfigFile, RefusesAnHttpsConsoleOverAPlainS3ApiButOnLocalhost) {
+  const net::TlsFiles pair{"/c.pem", "/k.pem"};
+  EXPECT_FALSE(finish("files.test", {}, pair));
+  EXPECT_TRUE(finish("localhost", {}, pair));
+}
+
+TEST(ToolsPort, IsTheS3ListenersUnlessTlsTookThatOnAllInterfaces) {
+  Config config;
+  EXPECT_EQ(tools_port(config), "7070");
+  config.s3_tls = {"/c.pem", "/k.pem"};
+  EXPECT_EQ(tools_port(config), "7070");
+  for (const auto* wildcard : {"0.0.0.0:9000", "[::]:9000", ":9000"}) {
+    config.s3_listen = wildcard;
+    EXPECT_EQ(tools_port(config), "9001");
+  }
+  config.tools_s3_port = 9100;
+  EXPECT_EQ(tools_port(config), "9100");
+}
+
 }  // namespace
 }  // namespace holdfast::cli
