@@ -24,6 +24,7 @@ NAMES = {
     "get": measurements.get,
     "range": measurements.get_range,
     "memory": measurements.memory,
+    "get-tls": measurements.get_tls,
     "jupyter": measurements.jupyter,
     "upstream": upstream.upstream,
 }

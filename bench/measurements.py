@@ -10,7 +10,8 @@ import tempfile
 import time
 
 from rows import Row
-from world import BUCKET, USER, BenchServer, Browser, Nginx, cpu_seconds, free_port, http_get, pin, processes_below, wait_for
+from world import (BUCKET, USER, BenchServer, Browser, Nginx, TestAuthority, cpu_seconds, free_port, http_get, pin,
+                   processes_below, wait_for)
 
 FILES = 5000
 
@@ -235,6 +236,55 @@ def memory(world):
         server.cleanup()
         os.unlink(server.log_path)
     return [idle, busy]
+
+
+# --- GET over TLS
+
+def get_tls(world):
+    """Of the server's own CPU, since the one who loads it decrypts as much as it encrypts."""
+    size, keys, path = 1 << 20, 32, f"/{BUCKET}/tls/"
+    body = os.path.join(world.scratch, "get-tls.bin")
+    with open(body, "wb") as file:
+        file.write(os.urandom(size))
+    cores = sorted(os.sched_getaffinity(0))
+    ours = set(cores[:max(1, len(cores) // 2)])
+    loader = set(cores[len(ours):]) or ours
+    authority = TestAuthority(["localhost"])
+    server = BenchServer(world.holdfast, world.folder, tls=authority, options=["tools.enabled = false"])
+    nginx = None
+    row = Row("GET 1 MiB, c=32, signed, TLS", "MiB/CPU-s", "nginx, same certificate and cipher, same core", "reads only",
+              0.95)
+    try:
+        server.start()
+        user_keys = world.populate(server)
+        nginx = Nginx(os.path.join(world.scratch, "nginx-tls"), len(ours), authority)
+        shared = ["--body", body, "--path", path, "--tls"]
+        world.program("holdfast_bench_s3_load", "--port", server.s3_port, "--method", "PUT", "--count", keys,
+                      "--connections", 8, *shared, keys=user_keys)
+        os.makedirs(nginx.root + path)
+        for key in range(keys):
+            shutil.copyfile(body, f"{nginx.root}{path}{key:08}")
+        rates = {}
+
+        def one(port, pids, keys_of_user):
+            pin(pids, ours)
+            used = cpu_seconds(pids)
+            answer = world.program("holdfast_bench_s3_load", "--port", port, "--method", "GET", "--keys", keys,
+                                   "--connections", 32, "--threads", len(loader), "--warm-up", 0,
+                                   "--seconds", world.seconds, *shared, cores=loader, keys=keys_of_user)
+            rates.setdefault(port, []).append(answer["mib_s"])
+            return answer["requests"] * size / (1 << 20) / (cpu_seconds(pids) - used)
+        for _ in range(world.rounds):
+            theirs = one(nginx.port, processes_below(nginx.process.pid), None)
+            row.add(one(server.s3_port, [server.process.pid], user_keys), theirs)
+        row.notes.append(f"MiB/s of the clock, the client decrypting: {statistics.median(rates[server.s3_port]):.0f}, "
+                         f"nginx {statistics.median(rates[nginx.port]):.0f}")
+        return [row]
+    finally:
+        if nginx is not None:
+            nginx.stop()
+        server.cleanup()
+        authority.remove()
 
 
 # --- From the click to a usable notebook

@@ -5,11 +5,14 @@
 //   holdfast_bench_s3_load --port P --method GET --path /bench/4k/ --keys 1000 --body FILE
 // Key n is PATH followed by n in eight digits. --body is what each key holds: sent by PUT; compared
 // with the first answer of each connection by GET, later ones are counted and thrown away unread.
+// --tls: over TLS, without looking at who answers; every byte is then decrypted.
 // GET requests are signed before the clock starts, PUT requests as they are sent.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -52,6 +55,7 @@ struct Options {
   unsigned connections = 32;
   unsigned threads = 1;
   bool spin = false;
+  bool tls = false;
   double warm_up = 0.5;
   double seconds = 3;
 };
@@ -167,9 +171,16 @@ std::optional<Head> parse_head(std::string_view text) {
 
 enum class Step : std::uint8_t { wait, finished, failed };
 
+struct SslFree {
+  void operator()(SSL* ssl) const { SSL_free(ssl); }
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+};
+using TlsContext = std::unique_ptr<SSL_CTX, SslFree>;
+
 struct Connection {
   Fd socket;
-  std::string own;  // the request under way, when it was made for us
+  std::unique_ptr<SSL, SslFree> tls;  // null: plain
+  std::string own;                    // the request under way, when it was made for us
   const std::string* request = nullptr;
   std::size_t sent = 0;
   std::string head;
@@ -191,8 +202,26 @@ Result<Fd> open_connection(std::uint16_t port) {
   }
   const int on = 1;
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  ::fcntl(socket.get(), F_SETFL, O_NONBLOCK);
   return socket;
+}
+
+// Blocks; before the clock starts.
+Result<std::unique_ptr<SSL, SslFree>> shake_hands(SSL_CTX* context, const Fd& socket) {
+  std::unique_ptr<SSL, SslFree> tls(SSL_new(context));
+  SSL_set_fd(tls.get(), socket.get());
+  if (SSL_connect(tls.get()) == 1) return tls;
+  const char* reason = ERR_reason_error_string(ERR_get_error());
+  return fail(ErrorCode::unavailable, "TLS handshake: {}",
+              reason != nullptr ? reason : "broken off");
+}
+
+// As send(2) and recv(2) answer: bytes, or -1 with errno.
+ssize_t tls_result(SSL* tls, int done) {
+  if (done > 0) return done;
+  const int state = SSL_get_error(tls, done);
+  if (state == SSL_ERROR_ZERO_RETURN) return 0;
+  errno = state == SSL_ERROR_WANT_READ || state == SSL_ERROR_WANT_WRITE ? EAGAIN : EIO;
+  return -1;
 }
 
 struct Tally {
@@ -219,18 +248,33 @@ class Worker {
  private:
   Result<void> loop() {
     poll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
+    if (options_.tls) {
+      context_.reset(SSL_CTX_new(TLS_client_method()));
+      SSL_CTX_set_read_ahead(context_.get(), 1);
+      SSL_CTX_set_default_read_buffer_len(context_.get(), 256u << 10);
+      SSL_CTX_set_mode(context_.get(),
+                       SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    }
+    for (unsigned i = 0; i < connections_; ++i) {
+      auto socket = open_connection(options_.port);
+      if (!socket) return std::unexpected(socket.error());
+      all_.push_back(std::make_unique<Connection>());
+      if (options_.tls) {
+        auto tls = shake_hands(context_.get(), *socket);
+        if (!tls) return std::unexpected(tls.error());
+        all_.back()->tls = *std::move(tls);
+      }
+      ::fcntl(socket->get(), F_SETFL, O_NONBLOCK);
+      all_.back()->socket = std::move(*socket);
+    }
     const auto begin = Steady::now();
     counts_from_ = begin + std::chrono::duration_cast<Steady::duration>(
                                Seconds(options_.count == 0 ? options_.warm_up : 0));
     ends_at_ =
         counts_from_ + std::chrono::duration_cast<Steady::duration>(Seconds(options_.seconds));
     tally_.first = counts_from_;
-    for (unsigned i = 0; i < connections_; ++i) {
-      auto socket = open_connection(options_.port);
-      if (!socket) return std::unexpected(socket.error());
-      all_.push_back(std::make_unique<Connection>());
-      all_.back()->socket = std::move(*socket);
-      if (auto done = begin_request(*all_.back()); !done) return done;
+    for (auto& connection : all_) {
+      if (auto done = begin_request(*connection); !done) return done;
     }
     std::array<epoll_event, 64> events{};
     auto heard = Steady::now();
@@ -265,10 +309,24 @@ class Worker {
     return send_more(c);
   }
 
+  static ssize_t send_some(Connection& c, std::string_view data) {
+    if (!c.tls) return ::send(c.socket.get(), data.data(), data.size(), MSG_NOSIGNAL);
+    return tls_result(c.tls.get(),
+                      SSL_write(c.tls.get(), data.data(), static_cast<int>(data.size())));
+  }
+
+  ssize_t receive_some(Connection& c, std::uint64_t want, bool discard) {
+    if (!c.tls) {
+      return ::recv(c.socket.get(), discard ? nullptr : scratch_.data(), want,
+                    discard ? MSG_TRUNC : 0);
+    }
+    want = std::min<std::uint64_t>(want, scratch_.size());
+    return tls_result(c.tls.get(), SSL_read(c.tls.get(), scratch_.data(), static_cast<int>(want)));
+  }
+
   Result<void> send_more(Connection& c) {
     while (c.sent < c.request->size()) {
-      const auto done = ::send(c.socket.get(), c.request->data() + c.sent,
-                               c.request->size() - c.sent, MSG_NOSIGNAL);
+      const auto done = send_some(c, std::string_view(*c.request).substr(c.sent));
       if (done < 0 && errno == EAGAIN) return watch(c, EPOLLIN | EPOLLOUT);
       if (done < 0) return fail_errno(errno, "send a request");
       c.sent += static_cast<std::size_t>(done);
@@ -307,8 +365,7 @@ class Worker {
       const auto want =
           c.in_body ? std::min<std::uint64_t>(c.body_left, discard ? 64u << 20 : scratch_.size())
                     : scratch_.size();
-      const auto got = ::recv(c.socket.get(), discard ? nullptr : scratch_.data(), want,
-                              discard ? MSG_TRUNC : 0);
+      const auto got = receive_some(c, want, discard);
       if (got < 0 && errno == EAGAIN) return Step::wait;
       if (got < 0) return fail_errno(errno, "receive an answer");
       if (got == 0) return fail(ErrorCode::io, "the server closed a connection within an answer");
@@ -360,6 +417,7 @@ class Worker {
   std::vector<char> scratch_;
   s3::SigningKeyCache keys_;
   Fd poll_;
+  TlsContext context_;  // before the connections that use it
   std::vector<std::unique_ptr<Connection>> all_;
   std::size_t active_ = 0;
   Steady::time_point counts_from_, ends_at_;
@@ -426,6 +484,7 @@ int main(int count, char** values) {
   app.add_option("--threads", o.threads)->check(CLI::Range(1u, 256u));
   app.add_flag("--spin", o.spin,
                "Never sleep: for cores of our own, where no answer shall pay for waking us");
+  app.add_flag("--tls", o.tls, "Over TLS, whoever answers");
   app.add_option("--warm-up", o.warm_up);
   app.add_option("--seconds", o.seconds);
   CLI11_PARSE(app, count, values);

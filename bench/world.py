@@ -12,7 +12,8 @@ import urllib.parse
 REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 sys.path.insert(0, os.path.join(REPOSITORY, "tests", "e2e", "story"))
 
-from harness import Server, StepFailed, check, free_port, http_get, wait_for  # noqa: E402
+from harness import Server, StepFailed, check, free_port, http_get, wait_for  # noqa: E402,F401
+from test_authority import TestAuthority  # noqa: E402,F401
 
 USER = "alice"
 BUCKET = "bench"
@@ -69,11 +70,14 @@ class Browser:
 class Nginx:
     """nginx at its best for static files: sendfile, open files kept, no log."""
 
-    def __init__(self, folder, workers):
+    def __init__(self, folder, workers, tls=None):
         self.folder = folder
         self.root = os.path.join(folder, "www")
         self.port = free_port(7090)
         os.makedirs(self.root, exist_ok=True)
+        secure = "" if tls is None else (f"ssl_certificate {tls.certificate}; ssl_certificate_key {tls.key}; "
+                                         "ssl_protocols TLSv1.2 TLSv1.3; ssl_prefer_server_ciphers on; "
+                                         "ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;")
         temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in
                             ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         with open(os.path.join(folder, "nginx.conf"), "w", encoding="utf-8") as file:
@@ -83,7 +87,7 @@ events {{ worker_connections 1024; }}
 http {{
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; open_file_cache max=10000;
   default_type application/octet-stream; {temporary}
-  server {{ listen 127.0.0.1:{self.port}; root {self.root}; }}
+  server {{ listen 127.0.0.1:{self.port}{" ssl" if tls else ""}; root {self.root}; {secure} }}
 }}
 """)
         program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
@@ -131,8 +135,8 @@ def cpu_seconds(pids):
 class BenchServer(Server):
     """The story's server, with its data where the measured filesystem is."""
 
-    def __init__(self, program, folder):
-        super().__init__(program)
+    def __init__(self, program, folder, **more):
+        super().__init__(program, **more)
         os.rmdir(self.data)
         self.data = tempfile.mkdtemp(prefix="holdfast-bench-", dir=folder)
         os.chmod(self.data, 0o711)
@@ -147,7 +151,9 @@ class World:
         self.quick = options.quick
         self.rounds = options.rounds
         self.build = os.path.abspath(options.build)
-        self.server = BenchServer(os.path.join(self.build, "cli", "holdfast"), options.dir)
+        self.folder = options.dir
+        self.holdfast = os.path.join(self.build, "cli", "holdfast")
+        self.server = BenchServer(self.holdfast, options.dir)
         self.scratch = self.server.data + "-peers"
         self.seconds = 0.5 if self.quick else 2.0
 
@@ -155,14 +161,18 @@ class World:
         os.makedirs(self.scratch)
         try:
             self.server.start()
-            self.server.cli("user", "add", USER)
-            self.server.cli("bucket", "create", BUCKET)
-            self.server.cli("grant", "add", USER, "write", BUCKET)
-            self.keys = self.server.keys_of(USER)
+            self.keys = self.populate(self.server)
         except BaseException:
             self.__exit__()
             raise
         return self
+
+    @staticmethod
+    def populate(server):
+        server.cli("user", "add", USER)
+        server.cli("bucket", "create", BUCKET)
+        server.cli("grant", "add", USER, "write", BUCKET)
+        return server.keys_of(USER)
 
     def __exit__(self, *_):
         try:
