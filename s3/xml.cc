@@ -150,8 +150,10 @@ void XmlWriter::open(std::string_view name) {
   open_.emplace_back(name);
 }
 
-void XmlWriter::open_root(std::string_view name) {
-  out_ += fmt::format("<{} xmlns=\"{}\">", name, s3_namespace);
+void XmlWriter::open_root(std::string_view name) { open_root(name, s3_namespace); }
+
+void XmlWriter::open_root(std::string_view name, std::string_view name_space) {
+  out_ += fmt::format("<{} xmlns=\"{}\">", name, name_space);
   open_.emplace_back(name);
 }
 

@@ -43,6 +43,7 @@ class XmlWriter {
   XmlWriter();  // writes the declaration
   void open(std::string_view name);
   void open_root(std::string_view name);  // with the S3 namespace
+  void open_root(std::string_view name, std::string_view name_space);
   void close();
   void element(std::string_view name, std::string_view text);
   void element(std::string_view name, std::uint64_t number);
