@@ -37,8 +37,8 @@ struct CurlLoop::Watch {
   int waiting = 0;  // the waits under way
 };
 
-CurlLoop::CurlLoop(asio::any_io_executor executor, std::size_t kept_connections)
-    : executor_(executor), timer_(executor), multi_(nullptr) {
+CurlLoop::CurlLoop(asio::any_io_executor executor, std::size_t kept_connections, Reach reach)
+    : executor_(executor), timer_(executor), multi_(nullptr), reach_(reach) {
   HOLDFAST_CHECK(start_libcurl());
   multi_ = curl_multi_init();
   HOLDFAST_CHECK(multi_ != nullptr);
@@ -88,6 +88,9 @@ void CurlLoop::set_timer(long milliseconds) {
 
 curl_socket_t CurlLoop::on_open(void* self, curlsocktype, curl_sockaddr* address) {
   auto* loop = static_cast<CurlLoop*>(self);
+  if (address->family != AF_UNIX && !may_reach(loop->reach_, address->addr)) {
+    return CURL_SOCKET_BAD;
+  }
   const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
                           address->protocol);
   if (fd < 0) return CURL_SOCKET_BAD;

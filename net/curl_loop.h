@@ -9,6 +9,8 @@
 #include <memory>
 #include <unordered_map>
 
+#include "net/reach.h"
+
 namespace holdfast::net {
 
 class CurlLoop : public std::enable_shared_from_this<CurlLoop> {
@@ -22,7 +24,7 @@ class CurlLoop : public std::enable_shared_from_this<CurlLoop> {
     ~Transfer() = default;
   };
 
-  CurlLoop(boost::asio::any_io_executor executor, std::size_t kept_connections);
+  CurlLoop(boost::asio::any_io_executor executor, std::size_t kept_connections, Reach reach);
   ~CurlLoop();
   CurlLoop(const CurlLoop&) = delete;
   CurlLoop& operator=(const CurlLoop&) = delete;
@@ -52,6 +54,7 @@ class CurlLoop : public std::enable_shared_from_this<CurlLoop> {
   boost::asio::any_io_executor executor_;
   boost::asio::steady_timer timer_;
   CURLM* multi_;
+  const Reach reach_;
   std::unordered_map<curl_socket_t, std::shared_ptr<Watch>> watches_;
 };
 

@@ -14,7 +14,7 @@ namespace asio = boost::asio;
 struct HttpClient::State : std::enable_shared_from_this<State> {
   State(asio::any_io_executor executor, ClientOptions o)
       : options(std::move(o)),
-        loop(std::make_shared<CurlLoop>(executor, options.max_connections)),
+        loop(std::make_shared<CurlLoop>(executor, options.max_connections, options.reach)),
         room(executor) {}
 
   ClientOptions options;

@@ -14,6 +14,7 @@
 #include "base/body.h"
 #include "base/error.h"
 #include "net/http_message.h"
+#include "net/reach.h"
 
 namespace holdfast::net {
 
@@ -40,6 +41,7 @@ struct ClientOptions {
   std::size_t max_connections = 64;       // per client; further requests wait
   std::size_t buffer_bytes = 256u << 10;  // per response body before the transfer is paused
   std::string ca_file;                    // empty: the system's
+  Reach reach = Reach::anywhere;          // other addresses are refused: unavailable
 };
 
 class HttpClient {

@@ -235,6 +235,27 @@ TEST_F(ClientTest, ARefusedPortIsUnavailable) {
   });
 }
 
+TEST_F(ClientTest, AnAddressThatIsRuledOutIsNeverConnectedTo) {
+  serve([](Exchange& exchange) -> asio::awaitable<void> {
+    (void)co_await exchange.respond({200, {}}, std::string("here"));
+  });
+  const Task ask = [](HttpClient& client, std::string base) -> asio::awaitable<void> {
+    ClientRequest request;
+    request.url = base + "/";
+    EXPECT_TRUE(co_await client.send(std::move(request)));
+    // Numbers that are link-local and unspecified, also in the clothes of IPv6.
+    for (const char* host : {"169.254.169.254", "0.0.0.0", "[::]", "[::ffff:169.254.169.254]"}) {
+      ClientRequest ruled_out;
+      ruled_out.url = fmt::format("http://{}{}/", host, base.substr(base.rfind(':')));
+      ruled_out.connect_timeout = milliseconds(500);
+      auto response = co_await client.send(std::move(ruled_out));
+      EXPECT_FALSE(response) << host;
+      if (!response) EXPECT_EQ(response.error().code, ErrorCode::unavailable) << host;
+    }
+  };
+  with_client(ask, {.reach = Reach::not_link_local});
+}
+
 TEST_F(ClientTest, AServerThatSaysNothingTimesOut) {
   serve([](Exchange&) -> asio::awaitable<void> { return sleep_for(std::chrono::hours(1)); });
   with_client([](HttpClient& client, std::string base) -> asio::awaitable<void> {
