@@ -9,6 +9,45 @@ namespace {
 
 namespace json = boost::json;
 
+void add_quota_command(CLI::App& bucket, Invocation& invocation) {
+  struct Options {
+    std::string name;
+    std::optional<std::uint64_t> bytes, objects;
+    bool none = false;
+  };
+  auto o = std::make_shared<Options>();
+  auto* quota = bucket.add_subcommand("quota", "Show what a bucket holds and may hold, or set it");
+  quota->add_option("name", o->name)->required();
+  auto* bytes = quota->add_option("--bytes", o->bytes, "Of all versions and parts; 10GB, 1GiB")
+                    ->transform(CLI::AsSizeValue(false));
+  auto* objects = quota->add_option("--objects", o->objects, "Of all versions");
+  quota->add_flag("--none", o->none, "No quota")->excludes(bytes)->excludes(objects);
+  quota->callback([&invocation, o] {
+    invocation.run = [&invocation, o] {
+      const std::string path = "buckets/" + s3::uri_encode(o->name) + "/quota";
+      if (o->none || o->bytes || o->objects) {
+        json::object body;
+        if (o->bytes) body["bytes"] = *o->bytes;
+        if (o->objects) body["objects"] = *o->objects;
+        auto set = invocation.client().post(path, std::move(body));
+        if (!set) return report(set.error());
+      }
+      auto answer = invocation.client().get(path);
+      if (!answer) return report(answer.error());
+      const json::object& usage = answer->at("usage").as_object();
+      const json::array rows{
+          json::object{
+              {"kind", "bytes"}, {"holds", usage.at("bytes")}, {"quota", answer->at("bytes")}},
+          json::object{{"kind", "objects"},
+                       {"holds", usage.at("objects")},
+                       {"quota", answer->at("objects")}}};
+      print_rows(rows, {{"KIND", "kind"}, {"HOLDS", "holds"}, {"QUOTA", "quota"}},
+                 invocation.format());
+      return 0;
+    };
+  });
+}
+
 void add_bucket_commands(CLI::App& app, Invocation& invocation) {
   auto* bucket = add_group(app, "bucket", "Buckets");
   auto name = std::make_shared<std::string>();
@@ -34,6 +73,7 @@ void add_bucket_commands(CLI::App& app, Invocation& invocation) {
       return 0;
     };
   });
+  add_quota_command(*bucket, invocation);
   auto* remove = bucket->add_subcommand("rm", "Remove an empty bucket");
   remove->add_option("name", *name)->required();
   remove->callback([&invocation, name] {

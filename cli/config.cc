@@ -78,6 +78,11 @@ std::map<std::string, Key> known_keys(Config& c) {
       {"region", {text(c.region), "a region name"}},
       {"threads", {number(c.threads, 0, 256), "a number from 0 to 256"}},
       {"s3.listen", {text(c.s3_listen), "\"ADDRESS:PORT\""}},
+      {"s3.block_public_access", {flag(c.block_public_access), "true or false"}},
+      {"identity.issuer", {text(c.identity_issuer), "a URL, as the tokens' \"iss\""}},
+      {"identity.audience", {text(c.identity_audience), "a word, as in the tokens' \"aud\""}},
+      {"identity.keys", {text(c.identity_keys), "the URL of the provider's key set"}},
+      {"identity.claim", {text(c.identity_claim), "the claim that names the user"}},
       {"web.listen", {text(c.web_listen), "\"ADDRESS:PORT\""}},
       {"s3.bucket_creators",
        {one_of(c.bucket_creators, {"admins", "everyone"}), "admins or everyone"}},
@@ -149,6 +154,23 @@ Result<void> check_store(const Config& config) {
   if (!upstream && !config.upstream.endpoint.empty()) {
     return fail(ErrorCode::invalid_argument,
                 "store.endpoint is given but store.kind is local: write kind = \"s3\" to use it");
+  }
+  return {};
+}
+
+// Keys that anyone on the way could exchange are no keys.
+Result<void> check_identity(const Config& config) {
+  if (config.identity_issuer.empty()) return {};
+  const std::string& keys = config.identity_keys;
+  const bool here = keys.starts_with("http://127.0.0.1") || keys.starts_with("http://localhost") ||
+                    keys.starts_with("http://[::1]");
+  if (!keys.starts_with("https://") && !here) {
+    return fail(ErrorCode::invalid_argument,
+                "identity.keys takes an https URL (http on this host only), not {}", keys);
+  }
+  if (config.identity_audience.empty() || config.identity_claim.empty()) {
+    return fail(ErrorCode::invalid_argument,
+                "identity.issuer needs identity.audience and identity.claim beside it");
   }
   return {};
 }
@@ -229,7 +251,7 @@ Result<void> finish_config(Config& config) {
     return fail(ErrorCode::invalid_argument, "log.format takes text or json, not {}",
                 config.log_format);
   }
-  return {};
+  return check_identity(config);
 }
 
 }  // namespace holdfast::cli

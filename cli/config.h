@@ -42,6 +42,11 @@ struct Config {
   std::uint32_t lifecycle_day_seconds = 86400;  // how long a day of a lifecycle rule is
   std::string bucket_creators = "admins";       // or "everyone", who administer what they made
   bool v2_forms = false;                        // POST forms signed with SigV2
+  // Of buckets without a public access block of their own: all four blocks, or none.
+  bool block_public_access = true;
+  // The OpenID Connect provider whose tokens AssumeRoleWithWebIdentity takes; issuer empty: none.
+  std::string identity_issuer, identity_audience, identity_keys;
+  std::string identity_claim = "sub";  // that names the user here
   bool fsync = true;
   std::string store_kind = "local";  // or "s3"
   UpstreamConfig upstream;

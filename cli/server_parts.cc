@@ -223,6 +223,17 @@ void ServerParts::build_web() {
   }
   bucket_owners_ = std::make_unique<BucketOwnersAdapter>(*registry_, pool_);
   s3_options.owners = bucket_owners_.get();
+  s3_options.block_public_access = config_.block_public_access;
+  s3_options.session_secret = registry_->instance_secret();
+  if (!config_.identity_issuer.empty()) {
+    key_set_ = std::make_unique<KeySetReader>(io_->at(0).get_executor(), config_.identity_keys);
+    web_identities_ = std::make_unique<gateway::WebIdentities>(
+        gateway::WebIdentityOptions{.issuer = config_.identity_issuer,
+                                    .audience = config_.identity_audience,
+                                    .claim = config_.identity_claim},
+        [reader = key_set_.get()] { return reader->read(); }, clock_);
+    s3_options.web_identities = web_identities_.get();
+  }
   s3_ = std::make_unique<gateway::S3Service>(objects(), policy_, *audit_sink_, clock_, random_,
                                              s3_options);
   if (config_.tools) {
@@ -274,7 +285,7 @@ void ServerParts::build_web() {
   }
   api_ = std::make_unique<gateway::WebApi>(
       gateway::WebApiParts{objects(), *registry_, *sessions_, policy_, launcher_.get(), pool_,
-                           clock_, std::move(homes)},
+                           clock_, std::move(homes), &s3_->rules()},
       std::move(web_options));
   web_ = std::make_unique<gateway::WebService>(
       *api_, proxy_.get(), random_,

@@ -12,6 +12,7 @@
 #include "cli/config.h"
 #include "cli/data_directory.h"
 #include "cli/housekeeping.h"
+#include "cli/key_set_reader.h"
 #include "cli/mount_processes.h"
 #include "control/engine_driver.h"
 #include "control/launcher.h"
@@ -22,6 +23,7 @@
 #include "gateway/s3_service.h"
 #include "gateway/tool_proxy.h"
 #include "gateway/web_api.h"
+#include "gateway/web_identities.h"
 #include "gateway/web_service.h"
 #include "net/http_server.h"
 #include "net/io_pool.h"
@@ -83,6 +85,8 @@ class ServerParts {
   std::unique_ptr<MountProcesses> mounts_;
   std::unique_ptr<control::EngineDriver> engine_;
   std::unique_ptr<control::ToolLauncher> launcher_;
+  std::unique_ptr<KeySetReader> key_set_;
+  std::unique_ptr<gateway::WebIdentities> web_identities_;
   std::unique_ptr<gateway::S3Service> s3_;
   std::unique_ptr<gateway::WebApi> api_;
   std::unique_ptr<gateway::ToolProxy> proxy_;

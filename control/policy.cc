@@ -159,7 +159,9 @@ Decision PolicySnapshot::decide(const AccessRequest& request) const {
     }
   }
   if (best.grant) return {.allowed = true, .grant = best.grant->id, .level = best.grant->level};
-  return deny(fmt::format("no grant of {} covers this", principal->name.value));
+  Decision nothing = deny(fmt::format("no grant of {} covers this", principal->name.value));
+  nothing.lacks_grant = true;
+  return nothing;
 }
 
 std::vector<Visible> PolicySnapshot::visible(const PrincipalName& name, TimePoint now) const {

@@ -18,7 +18,8 @@
 
 namespace holdfast::control {
 
-// read: list, read, old versions too. write: read, and put and delete. drop: put only.
+// read: list, read, old versions too. write: read, and put and delete. drop: put, and list what was
+// put by oneself.
 // admin: write, grant to others, remove versions, retention; on a whole bucket its configuration.
 enum class Level : std::uint8_t { read, write, drop, admin };
 
@@ -95,6 +96,7 @@ struct Decision {
   std::int64_t grant = 0;      // that allowed it
   Level level = Level::admin;  // of that grant; drop: list and abort only the caller's own uploads
   std::string reason;          // for the denied: a sentence for the audit, not for the client
+  bool lacks_grant = false;    // nothing forbids it but that no grant allows it
 };
 
 // A bucket or prefix that a principal can see, for ListBuckets, the bucket view and the console.

@@ -25,6 +25,7 @@ bool reads(Action action) {
 bool drops(Action action) {
   switch (action) {
     case Action::write_object:
+    case Action::list_objects:  // own uploads only: whoever asks narrows the answer
     case Action::list_uploads:
     case Action::list_parts:
     case Action::abort_upload:
@@ -57,6 +58,20 @@ bool covers_scope(std::string_view outer, std::string_view inner) {
 bool is_listing(Action action) {
   return action == Action::list_objects || action == Action::list_versions ||
          action == Action::list_uploads || action == Action::watch_changes;
+}
+
+bool concerns_bucket(Action action) {
+  switch (action) {
+    case Action::list_buckets:
+    case Action::head_bucket:
+    case Action::read_bucket_config:
+    case Action::write_bucket_config:
+    case Action::create_bucket:
+    case Action::delete_bucket:
+      return true;
+    default:
+      return is_listing(action);
+  }
 }
 
 bool level_allows(Level level, Action action) {

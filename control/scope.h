@@ -17,6 +17,8 @@ bool covers_scope(std::string_view outer, std::string_view inner);
 
 // Judged on the prefix of a listing rather than on a key.
 bool is_listing(Action action);
+// About the bucket as a whole, listings included, rather than about one key.
+bool concerns_bucket(Action action);
 bool level_allows(Level level, Action action);
 // Whoever holds `higher` may do all that `lower` allows. read and drop do not compare.
 bool level_includes(Level higher, Level lower);

@@ -148,15 +148,7 @@ s3::ApiResult<store::Retention::Mode> retention_mode(std::string_view text) {
   return s3::refuse(ApiError::invalid_argument, "Unknown Object Lock mode.");
 }
 
-boost::asio::awaitable<s3::ApiResult<store::Retention>> retention_of(S3Call& call) {
-  auto retention = retention_headers(call);
-  if (!retention) co_return retention;
-  auto applied = co_await call.backend.lock_defaults.apply(call.bucket(), *retention);
-  if (!applied) co_return std::unexpected(std::move(applied.error()));
-  co_return retention;
-}
-
-s3::ApiResult<store::Retention> retention_headers(const S3Call& call) {
+s3::ApiResult<store::Retention> retention_of(const S3Call& call) {
   store::Retention retention;
   const std::string_view mode = call.header("x-amz-object-lock-mode");
   const std::string_view until = call.header("x-amz-object-lock-retain-until-date");

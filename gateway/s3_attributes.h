@@ -24,10 +24,8 @@ s3::ApiResult<store::ObjectAttributes> attributes_of(const S3Call& call);
 s3::ApiResult<void> check_write_headers(const S3Call& call);
 s3::ApiResult<void> check_canned_acl(std::string_view acl);
 
-// x-amz-object-lock-*: invalid_argument.
-s3::ApiResult<store::Retention> retention_headers(const S3Call& call);
-// The same, or the bucket's default.
-boost::asio::awaitable<s3::ApiResult<store::Retention>> retention_of(S3Call& call);
+// x-amz-object-lock-*: invalid_argument. The store gives the bucket's default where none is named.
+s3::ApiResult<store::Retention> retention_of(const S3Call& call);
 s3::ApiResult<store::Retention::Mode> retention_mode(std::string_view text);
 std::string_view to_string(store::Retention::Mode mode);
 

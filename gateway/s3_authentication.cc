@@ -6,20 +6,50 @@
 #include <vector>
 
 #include "base/encoding.h"
+#include "s3/digest.h"
 
 namespace holdfast::gateway {
 namespace {
 
 using s3::ApiError;
 
+std::vector<s3::HeaderView> views_of(const net::RequestHead& request) {
+  std::vector<s3::HeaderView> headers;
+  headers.reserve(request.headers.items().size());
+  for (const auto& header : request.headers.items()) headers.push_back({header.name, header.value});
+  return headers;
+}
+
+}  // namespace
+
+Authenticator::Authenticator(const Clock& clock, const S3ServiceOptions& options,
+                             const SessionSealer* sessions)
+    : clock_(clock), v2_forms_(options.v2_forms), sessions_(sessions) {
+  for (auto& shard : shards_) {
+    const std::size_t keys = options.signing_keys / shards_.size();
+    shard = std::make_unique<Shard>(std::max<std::size_t>(16, keys));
+  }
+}
+
+Authenticator::Shard& Authenticator::shard() {
+  const std::size_t id = std::hash<std::thread::id>{}(std::this_thread::get_id());
+  return *shards_[(id ^ (id >> 12)) % shards_.size()];
+}
+
 // The key that signed, if it may still be used: known, not expired, token right, principal enabled.
-s3::ApiResult<Identity> find_identity(const s3::ParsedAuthorization& parsed,
-                                      std::shared_ptr<const control::PolicySnapshot> policy,
-                                      TimePoint now) {
+s3::ApiResult<Identity> Authenticator::find_identity(
+    const s3::ParsedAuthorization& parsed, std::shared_ptr<const control::PolicySnapshot> policy,
+    TimePoint now) const {
   Identity identity;
   identity.key_id = AccessKeyId(parsed.access_key);
   identity.kind = parsed.kind;
   identity.key = policy->find_key(identity.key_id);
+  if (identity.key == nullptr && sessions_ != nullptr && is_sealed(parsed.session_token)) {
+    auto session = sessions_->open(parsed.session_token, identity.key_id, *policy, now);
+    if (!session) return std::unexpected(std::move(session.error()));
+    identity.session = std::move(*session);
+    identity.key = &identity.session->key;
+  }
   if (identity.key == nullptr) return s3::refuse(ApiError::invalid_access_key_id);
   const control::KeyRecord& key = *identity.key;
   if (!constant_time_equal(key.session_token, parsed.session_token)) {
@@ -36,51 +66,66 @@ s3::ApiResult<Identity> find_identity(const s3::ParsedAuthorization& parsed,
   return identity;
 }
 
-}  // namespace
-
-Authenticator::Authenticator(const Clock& clock, const S3ServiceOptions& options)
-    : clock_(clock), v2_forms_(options.v2_forms) {
-  for (auto& shard : shards_) {
-    const std::size_t keys = options.signing_keys / shards_.size();
-    shard = std::make_unique<Shard>(std::max<std::size_t>(16, keys));
-  }
-}
-
-Authenticator::Shard& Authenticator::shard() {
-  const std::size_t id = std::hash<std::thread::id>{}(std::this_thread::get_id());
-  return *shards_[(id ^ (id >> 12)) % shards_.size()];
+s3::ApiResult<Identity> Authenticator::prove(
+    const s3::ParsedAuthorization& parsed, const s3::SigningRequest& message,
+    std::string_view service, std::shared_ptr<const control::PolicySnapshot> policy) {
+  const TimePoint now = clock_.now();
+  auto identity = find_identity(parsed, std::move(policy), now);
+  if (!identity) return identity;
+  Shard& own = shard();
+  const std::lock_guard lock(own.mutex);
+  s3::VerifyOptions options;
+  options.now = now;
+  options.service = service;
+  options.cache = &own.keys;
+  auto verified = s3::verify(parsed, identity->key->secret, message, options);
+  if (!verified) return std::unexpected(std::move(verified.error()));
+  identity->signature = std::move(*verified);
+  return identity;
 }
 
 s3::ApiResult<Identity> Authenticator::authenticate(
-    const net::RequestHead& request, std::shared_ptr<const control::PolicySnapshot> policy) {
-  std::vector<s3::HeaderView> headers;
-  headers.reserve(request.headers.items().size());
-  for (const auto& header : request.headers.items()) headers.push_back({header.name, header.value});
+    const net::RequestHead& request, std::shared_ptr<const control::PolicySnapshot> policy,
+    Strangers strangers) {
+  const auto headers = views_of(request);
   const s3::SigningRequest message{request.method, request.path(), request.query(), headers};
   auto parsed = s3::parse_authorization(message);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
   switch (parsed->kind) {
     case s3::AuthKind::header:
-    case s3::AuthKind::presigned: {
-      const TimePoint now = clock_.now();
-      auto identity = find_identity(*parsed, std::move(policy), now);
-      if (!identity) return identity;
-      Shard& own = shard();
-      const std::lock_guard lock(own.mutex);
-      s3::VerifyOptions options;
-      options.now = now;
-      options.cache = &own.keys;
-      auto verified = s3::verify(*parsed, identity->key->secret, message, options);
-      if (!verified) return std::unexpected(std::move(verified.error()));
-      identity->signature = std::move(*verified);
-      return identity;
+    case s3::AuthKind::presigned:
+      return prove(*parsed, message, "s3", std::move(policy));
+    case s3::AuthKind::anonymous: {
+      if (strangers == Strangers::refused) break;
+      Identity nobody;
+      nobody.policy = std::move(policy);
+      nobody.signature = s3::unsigned_request(*parsed);
+      return nobody;
     }
-    case s3::AuthKind::anonymous:
     case s3::AuthKind::post_policy:
     case s3::AuthKind::post_policy_v2:
       break;
   }
   return s3::refuse(ApiError::access_denied, "The request is not signed.");
+}
+
+s3::ApiResult<Identity> Authenticator::authenticate_sts(
+    const net::RequestHead& request, std::string_view body,
+    std::shared_ptr<const control::PolicySnapshot> policy) {
+  const auto headers = views_of(request);
+  const s3::SigningRequest message{request.method, request.path(), request.query(), headers};
+  auto parsed = s3::parse_authorization(message, s3::sha256_hex(body));
+  if (!parsed) return std::unexpected(std::move(parsed.error()));
+  if (parsed->kind != s3::AuthKind::header) {
+    return s3::refuse(ApiError::access_denied, "The request is not signed.");
+  }
+  auto identity = prove(*parsed, message, "sts", std::move(policy));
+  if (!identity) return identity;
+  if (identity->signature.payload != s3::PayloadMode::hashed ||
+      identity->signature.payload_hash != s3::sha256_hex(body)) {
+    return s3::refuse(ApiError::content_sha256_mismatch);
+  }
+  return identity;
 }
 
 s3::ApiResult<Identity> Authenticator::authenticate_form(

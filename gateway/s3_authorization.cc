@@ -2,7 +2,12 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "base/log.h"
+#include "control/scope.h"
+#include "gateway/access.h"
+#include "gateway/s3_policy_facts.h"
 
 namespace holdfast::gateway {
 namespace {
@@ -48,87 +53,147 @@ void deny(const S3Call& call, const Need& need, std::string reason) {
   call.backend.audit.record(std::move(event));
 }
 
-control::Decision decide(const control::PolicySnapshot& policy, const control::KeyRecord* key,
-                         const PrincipalName& principal, const Need& need, TimePoint now) {
-  control::AccessRequest request;
-  request.key = key;
-  request.principal = principal;
-  request.action = need.action;
-  request.bucket = need.bucket;
-  request.path = need.path;
-  request.now = now;
-  return policy.decide(request);
+const BucketRules* rules_of(const S3Call& call, const BucketName& bucket) {
+  if (bucket == call.bucket()) return call.rules.get();
+  return call.source_rules.get();
+}
+
+control::Decision decide(const S3Call& call, const control::PolicySnapshot& policy,
+                         const control::KeyRecord* key, const BucketRules* rules,
+                         const Need& need) {
+  const CallFacts facts(call, need);
+  const TemporarySession* session = call.identity.session.get();
+  AccessQuestion question{{}, need.policy_action, rules, nullptr, facts, need.unless_denied};
+  question.request.key = key;
+  question.request.principal = call.identity.principal;
+  question.request.action = need.action;
+  question.request.bucket = need.bucket;
+  question.request.path = need.path;
+  question.request.now = call.backend.clock.now();
+  if (session != nullptr && session->policy) question.session = &*session->policy;
+  return decide_access(policy, question);
+}
+
+bool wants_tags(const BucketRules* rules, const S3Call& call) {
+  if (rules != nullptr && rules->policy && rules->policy->reads_object_tags()) return true;
+  const TemporarySession* session = call.identity.session.get();
+  return session != nullptr && session->policy && session->policy->reads_object_tags();
 }
 
 // Where everyone makes buckets, who administers one removes it too. With the person's own key: one
 // that was lent to a tool, a mount or a session only narrows.
 bool may_by_making(const S3Call& call, const Need& need) {
   if (call.backend.options.bucket_creators != BucketCreators::everyone) return false;
+  if (call.identity.key == nullptr) return false;
   const control::KeyRecord& key = *call.identity.key;
   if (key.scope || key.purpose != "user" || !key.session_token.empty()) return false;
   if (need.action == Action::create_bucket) return true;
   return need.action == Action::delete_bucket &&
-         may(call, {Action::write_bucket_config, need.bucket, {}});
+         may(call, {Action::write_bucket_config, need.bucket, {}, {}, {}, false, nullptr});
 }
 
 }  // namespace
 
 s3::ApiResult<std::vector<Need>> needs_of(const S3Call& call) {
   const bool versioned = call.target.query.has("versionId");
+  const s3::PolicyAction named = policy_action_of(call);
   std::vector<Need> needs;
-  const auto add = [&](Action action) {
-    needs.push_back({action, call.bucket(), main_path(call)});
+  const auto add = [&](Action action, s3::PolicyAction policy_action) {
+    needs.push_back({action, call.bucket(), main_path(call), policy_action, {}, false, nullptr});
+    if (versioned) needs.back().version = std::string(call.query("versionId"));
+  };
+  // What goes with the main need: grants know no finer, policies may deny it by its own name.
+  const auto add_unless_denied = [&](s3::PolicyAction policy_action) {
+    add(action_of(call.operation, versioned), policy_action);
+    needs.back().unless_denied = true;
   };
   switch (call.operation) {
     case Operation::preflight:
     case Operation::health:
-    case Operation::list_buckets:
+    case Operation::sts:
     case Operation::access_feed:
       return needs;  // answer only what the principal can see anyway
     case Operation::delete_objects:
       return needs;  // judged for each key, once the body tells it
     case Operation::post_form:
-      if (!call.key().empty()) add(Action::write_object);  // known once the form was read
+      if (!call.key().empty()) add(Action::write_object, named);  // known once the form was read
       return needs;
     default:
-      add(action_of(call.operation, versioned));
+      add(action_of(call.operation, versioned), named);
   }
   switch (call.operation) {
     case Operation::get_tagging:
-      if (versioned) add(Action::read_version);
-      break;
     case Operation::put_tagging:
     case Operation::delete_tagging:
-      if (versioned) add(Action::read_version);
+      if (versioned) add(Action::read_version, named);
+      break;
+    case Operation::get_attributes:
+      add(action_of(call.operation, versioned),
+          versioned ? s3::PolicyAction::get_object_version : s3::PolicyAction::get_object);
       break;
     case Operation::put_object:
     case Operation::copy_object:
     case Operation::create_upload:
-      if (asks_for_lock(call)) add(Action::write_retention);
+      if (asks_for_lock(call)) {
+        add(Action::write_retention, call.has_header("x-amz-object-lock-mode")
+                                         ? s3::PolicyAction::put_object_retention
+                                         : s3::PolicyAction::put_object_legal_hold);
+        if (call.has_header("x-amz-object-lock-legal-hold")) {
+          add_unless_denied(s3::PolicyAction::put_object_legal_hold);
+        }
+      }
+      if (request_tags_of(call)) add_unless_denied(s3::PolicyAction::put_object_tagging);
+      if (call.has_header("x-amz-acl")) add_unless_denied(s3::PolicyAction::put_object_acl);
       break;
     default:
       break;
   }
-  if (is_true(call.header("x-amz-bypass-governance-retention"))) add(Action::bypass_governance);
+  if (is_true(call.header("x-amz-bypass-governance-retention"))) {
+    add(Action::bypass_governance, s3::PolicyAction::bypass_governance_retention);
+  }
   if (call.operation == Operation::copy_object || call.operation == Operation::copy_part) {
     if (!call.source)
       return s3::refuse(s3::ApiError::invalid_argument, "The copy source is missing.");
-    const Action action = call.source->version ? Action::read_version : Action::read_object;
-    needs.push_back({action, BucketName(call.source->bucket), call.source->key});
+    const bool old = call.source->version.has_value();
+    needs.push_back({old ? Action::read_version : Action::read_object,
+                     BucketName(call.source->bucket), call.source->key,
+                     old ? s3::PolicyAction::get_object_version : s3::PolicyAction::get_object,
+                     call.source->version, false, nullptr});
   }
   return needs;
 }
 
+boost::asio::awaitable<s3::ApiResult<void>> add_object_tags(const S3Call& call,
+                                                            std::vector<Need>& needs) {
+  for (Need& need : needs) {
+    if (control::concerns_bucket(need.action) || need.path.empty()) continue;
+    if (!wants_tags(rules_of(call, need.bucket), call)) continue;
+    store::GetRequest request{need.bucket, ObjectKey(need.path), {}, {}, {}, {}};
+    if (need.version) request.version = VersionId(*need.version);
+    auto found = co_await call.store().head(std::move(request));
+    if (found) {
+      need.object_tags = std::make_shared<const s3::Tags>(std::move(found->info.attributes.tags));
+    } else if (s3::describe(s3::to_s3_error(found.error())).status >= 500) {
+      co_return refuse_with(found.error());  // not knowing is not having none
+    }
+  }
+  co_return s3::ApiResult<void>();
+}
+
+bool judges_body(const S3Call& call) {
+  if (call.operation != Operation::put_tagging) return false;
+  const TemporarySession* session = call.identity.session.get();
+  return (call.rules != nullptr && call.rules->policy &&
+          call.rules->policy->reads_request_tags()) ||
+         (session != nullptr && session->policy && session->policy->reads_request_tags());
+}
+
 s3::ApiResult<void> judge(const S3Call& call, const std::vector<Need>& needs) {
-  const TimePoint now = call.backend.clock.now();
   for (const Need& need : needs) {
     auto decision =
-        decide(*call.identity.policy, call.identity.key, call.identity.principal, need, now);
-    // A drop grant may list its holder's own uploads only; the store does not know whose they are.
-    const bool blind =
-        decision.level == control::Level::drop && need.action == control::Action::list_uploads;
-    if (decision.allowed && !blind) continue;
-    if (may_by_making(call, need)) continue;
+        decide(call, *call.identity.policy, call.identity.key, rules_of(call, need.bucket), need);
+    if (decision.allowed) continue;
+    if (decision.lacks_grant && may_by_making(call, need)) continue;
     deny(call, need, std::move(decision.reason));
     return s3::refuse(s3::ApiError::access_denied);
   }
@@ -136,40 +201,65 @@ s3::ApiResult<void> judge(const S3Call& call, const std::vector<Need>& needs) {
 }
 
 bool may(const S3Call& call, const Need& need) {
-  return decide(*call.identity.policy, call.identity.key, call.identity.principal, need,
-                call.backend.clock.now())
-      .allowed;
+  return decide(call, *call.identity.policy, call.identity.key, nullptr, need).allowed;
+}
+
+control::Level level_of(const S3Call& call, const Need& need) {
+  return decide(call, *call.identity.policy, call.identity.key, rules_of(call, need.bucket), need)
+      .level;
 }
 
 Rejudge::Rejudge(const S3Call& call, std::vector<Need> needs)
-    : policies_(call.backend.policies),
+    : call_(call),
+      policies_(call.backend.policies),
       clock_(call.backend.clock),
-      key_(call.identity.key_id),
-      principal_(call.identity.principal),
       needs_(std::move(needs)),
       epoch_(call.identity.policy->epoch()),
+      rules_(call.rules_generation),
       valid_until_(call.identity.policy->next_expiry(clock_.now())) {
   // Whether someone may make or remove a bucket is judged once: their bodies are a few bytes, and
   // the answer may rest on more than grants.
   std::erase_if(needs_, [](const Need& need) {
     return need.action == Action::create_bucket || need.action == Action::delete_bucket;
   });
+  const auto& session = call.identity.session;
+  if (session == nullptr || !session->key.not_after) return;
+  valid_until_ = std::min(valid_until_.value_or(*session->key.not_after), *session->key.not_after);
+}
+
+// The key as it is now; null: it is gone. A temporary one lasts while what it stands on does.
+const control::KeyRecord* Rejudge::present_key(const control::PolicySnapshot& policy) const {
+  const auto& session = call_.identity.session;
+  if (session == nullptr) return policy.find_key(call_.identity.key_id);
+  if (!session->parent.empty() && policy.find_key(session->parent) == nullptr) return nullptr;
+  return &session->key;
 }
 
 bool Rejudge::still_allowed() {
   const auto policy = policies_.current();
   const TimePoint now = clock_.now();
-  if (policy->epoch() == epoch_ && (!valid_until_ || now < *valid_until_)) return true;
-  const control::KeyRecord* key = policy->find_key(key_);
-  if (key == nullptr || key->principal != principal_) return false;
-  if (key->not_after && *key->not_after <= now) return false;
-  const control::PrincipalRecord* principal = policy->find_principal(principal_);
-  if (principal == nullptr || principal->disabled) return false;
+  const BucketRulesBook& book = call_.backend.rules;
+  const std::uint64_t rules = book.generation();
+  if (policy->epoch() == epoch_ && rules == rules_ && (!valid_until_ || now < *valid_until_)) {
+    return true;
+  }
+  const control::KeyRecord* key = nullptr;
+  if (call_.identity.key != nullptr) {
+    key = present_key(*policy);
+    if (key == nullptr || key->principal != call_.identity.principal) return false;
+    if (key->not_after && *key->not_after <= now) return false;
+    const control::PrincipalRecord* principal = policy->find_principal(key->principal);
+    if (principal == nullptr || principal->disabled) return false;
+  }
   for (const Need& need : needs_) {
-    if (!decide(*policy, key, principal_, need, now).allowed) return false;
+    if (!decide(call_, *policy, key, book.find(need.bucket).get(), need).allowed) return false;
   }
   epoch_ = policy->epoch();
+  rules_ = rules;
   valid_until_ = policy->next_expiry(now);
+  if (key != nullptr && key->not_after) {
+    valid_until_ = std::min(valid_until_.value_or(*key->not_after), *key->not_after);
+  }
   return true;
 }
 

@@ -13,35 +13,40 @@
 
 namespace holdfast::gateway {
 
-struct Need {
-  control::Action action = control::Action::list_buckets;
-  BucketName bucket;
-  std::string path;  // key, or prefix of a listing
-};
-
 // Both sides of copies, versioned access, governance bypass and retention headers included.
 s3::ApiResult<std::vector<Need>> needs_of(const S3Call& call);
+
+// The body says what a policy asks for: the handler judges `call.needs` once it has read it.
+bool judges_body(const S3Call& call);
 
 // AccessDenied for the first need that is not met; the denial is audited. The reason never reaches
 // the client, and is the same whether or not the bucket or key exists.
 s3::ApiResult<void> judge(const S3Call& call, const std::vector<Need>& needs);
 
+// Finds the tags of the objects where a policy asks for them. To be called before judge.
+boost::asio::awaitable<s3::ApiResult<void>> add_object_tags(const S3Call& call,
+                                                            std::vector<Need>& needs);
+
 // Whether the caller could do this: for answers that show only what is visible. Audits nothing.
 bool may(const S3Call& call, const Need& need);
+// The level that allows it; drop: only what the caller uploaded may be shown.
+control::Level level_of(const S3Call& call, const Need& need);
 
-// Judges again under the policy of this moment, for streams in flight. Cheap while the epoch stays.
+// Judges again under the policies of this moment, for streams in flight. Cheap while nothing
+// changes. The call must live.
 class Rejudge {
  public:
   Rejudge(const S3Call& call, std::vector<Need> needs);
   bool still_allowed();
 
  private:
+  const control::KeyRecord* present_key(const control::PolicySnapshot& policy) const;
+
+  const S3Call& call_;
   const control::PolicySource& policies_;
   const Clock& clock_;
-  AccessKeyId key_;
-  PrincipalName principal_;
   std::vector<Need> needs_;
-  std::uint64_t epoch_;
+  std::uint64_t epoch_, rules_;
   std::optional<TimePoint> valid_until_;  // when the next grant or key expires
 };
 

@@ -55,7 +55,8 @@ S3Answer list_buckets(S3Call& call) {
   }
   for (const store::BucketInfo& bucket : *buckets) {
     if (!bucket.name.value.starts_with(answer.prefix) || bucket.name.value <= *after) continue;
-    if (!may(call, {control::Action::head_bucket, bucket.name, {}})) continue;
+    Need need{control::Action::head_bucket, bucket.name, {}, {}, {}, false, nullptr};
+    if (!may(call, need)) continue;
     if (answer.buckets.size() == *limit) {
       answer.continuation_token = to_base64url(as_bytes(answer.buckets.back().name));
       break;
@@ -77,7 +78,6 @@ S3Answer create_bucket(S3Call& call) {
   if (location->size() > 64) co_return s3::refuse(ApiError::invalid_location_constraint);
   const bool lock = s3::equal_ascii_case(call.header("x-amz-bucket-object-lock-enabled"), "true");
   auto done = co_await call.store().create_bucket(call.bucket(), lock);
-  call.backend.lock_defaults.forget(call.bucket());
   if (!done && done.error().code == ErrorCode::bucket_exists) {
     if (auto again = make_again(call); !again) co_return std::unexpected(std::move(again.error()));
   } else if (!done) {
@@ -92,8 +92,8 @@ S3Answer create_bucket(S3Call& call) {
 
 S3Answer delete_bucket(S3Call& call) {
   auto done = co_await call.store().delete_bucket(call.bucket());
-  call.backend.lock_defaults.forget(call.bucket());
   call.backend.expirations.forget(call.bucket());
+  co_await call.backend.rules.reload(call.bucket());
   if (!done) co_return refuse_with(done.error());
   if (BucketOwners* owners = call.backend.options.owners) {
     if (auto gone = co_await owners->bucket_removed(call.bucket()); !gone) {

@@ -10,14 +10,16 @@
 #include "base/body.h"
 #include "control/policy.h"
 #include "gateway/audit_sink.h"
+#include "gateway/bucket_rules.h"
 #include "gateway/s3_authentication.h"
 #include "gateway/s3_expirations.h"
-#include "gateway/s3_lock_defaults.h"
+#include "gateway/s3_need.h"
 #include "gateway/s3_service_options.h"
 #include "net/http_server.h"
 #include "s3/checksum.h"
 #include "s3/error.h"
 #include "s3/headers.h"
+#include "s3/post_policy.h"
 #include "store/object_store.h"
 
 namespace holdfast::gateway {
@@ -31,8 +33,10 @@ struct S3Backend {
   const S3ServiceOptions& options;
   S3Counters& counters;
   Authenticator& authenticator;
-  LockDefaults& lock_defaults;
   Expirations& expirations;
+  BucketRulesBook& rules;
+  SessionSealer* sessions;    // null: no temporary credentials
+  WebIdentities* identities;  // null: no identity provider is known
 };
 
 struct S3Call {
@@ -44,6 +48,12 @@ struct S3Call {
   Identity identity;
   std::optional<s3::CopySource> source;  // decoded once, judged and read as such
   net::Headers failure_headers;          // that the answer carries if the handler fails
+  // What the buckets' own policies say; null: they have none.
+  std::shared_ptr<const BucketRules> rules, source_rules;
+  std::uint64_t rules_generation = 0;
+  std::vector<Need> needs;               // that were judged before the handler ran
+  std::optional<s3::Tags> request_tags;  // that the body brought
+  const s3::PostFields* form = nullptr;  // of a POST form, while it is judged
 
   store::ObjectStore& store() const { return backend.store; }
   const net::RequestHead& request() const { return exchange.request(); }

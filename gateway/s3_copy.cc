@@ -113,20 +113,17 @@ S3Answer copy_object(S3Call& call) {
   }
   auto wanted = directives_of(call);
   if (!wanted) co_return std::unexpected(std::move(wanted.error()));
-  auto retention = co_await retention_of(call);
+  auto retention = retention_of(call);
   if (!retention) co_return std::unexpected(std::move(retention.error()));
   auto request = copy_request_of(call);
   if (!request) co_return std::unexpected(std::move(request.error()));
   if (auto good = co_await replace_attributes(call, *wanted, *request); !good) {
     co_return std::unexpected(std::move(good.error()));
   }
+  request->retention = *retention;
+  request->uploader = call.identity.principal.value;
   auto result = co_await call.store().copy(std::move(*request));
   if (!result) co_return std::unexpected(explain_copy(result.error()));
-  if (retention->mode != store::Retention::Mode::none || retention->legal_hold) {
-    auto locked = co_await call.store().set_retention(call.bucket(), call.key(), result->version,
-                                                      *retention, false);
-    if (!locked) co_return refuse_with(locked.error());
-  }
   s3::CopyResult answer;
   answer.etag = result->etag.value;
   answer.modified = result->modified;

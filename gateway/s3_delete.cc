@@ -26,14 +26,21 @@ bool has_digest(const S3Call& call) {
   return false;
 }
 
-s3::ApiResult<void> judge_entry(const S3Call& call, const s3::DeleteEntry& entry) {
-  const auto action =
-      entry.version ? control::Action::delete_version : control::Action::delete_object;
-  std::vector<Need> needs{{action, call.bucket(), entry.key}};
+boost::asio::awaitable<s3::ApiResult<void>> judge_entry(const S3Call& call,
+                                                        const s3::DeleteEntry& entry) {
+  using s3::PolicyAction;
+  const bool old = entry.version.has_value();
+  std::vector<Need> needs;
+  needs.push_back({old ? control::Action::delete_version : control::Action::delete_object,
+                   call.bucket(), entry.key,
+                   old ? PolicyAction::delete_object_version : PolicyAction::delete_object,
+                   entry.version, false, nullptr});
   if (bypasses_governance(call)) {
-    needs.push_back({control::Action::bypass_governance, call.bucket(), entry.key});
+    needs.push_back({control::Action::bypass_governance, call.bucket(), entry.key,
+                     PolicyAction::bypass_governance_retention, entry.version, false, nullptr});
   }
-  return judge(call, needs);
+  if (auto tags = co_await add_object_tags(call, needs); !tags) co_return tags;
+  co_return judge(call, needs);
 }
 
 s3::DeletedEntry failed(const s3::DeleteEntry& entry, const s3::ApiFailure& failure) {
@@ -55,8 +62,8 @@ s3::DeletedEntry deleted(const s3::DeleteEntry& entry, const store::DeleteResult
   return answer;
 }
 
+// REQUIRES: the entry was judged.
 s3::ApiResult<store::DeleteRequest> request_of(const S3Call& call, const s3::DeleteEntry& entry) {
-  if (auto good = judge_entry(call, entry); !good) return std::unexpected(std::move(good.error()));
   if (entry.key.size() > s3::max_key_bytes) return s3::refuse(ApiError::key_too_long);
   if (!s3::validate_key(entry.key)) return s3::refuse(ApiError::invalid_argument);
   store::DeleteRequest request;
@@ -105,6 +112,11 @@ S3Answer delete_objects(S3Call& call) {
   std::vector<s3::DeletedEntry> answers(document->entries.size());
   std::vector<std::size_t> places;  // of each request among the entries
   for (std::size_t i = 0; i < document->entries.size(); ++i) {
+    auto good = co_await judge_entry(call, document->entries[i]);
+    if (!good) {
+      answers[i] = failed(document->entries[i], good.error());
+      continue;
+    }
     auto request = request_of(call, document->entries[i]);
     if (request) {
       requests.push_back(std::move(*request));

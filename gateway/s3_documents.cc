@@ -1,12 +1,13 @@
 #include <array>
-#include <boost/json.hpp>
 #include <utility>
 
+#include "gateway/bucket_rules.h"
 #include "gateway/s3_cors.h"
 #include "gateway/s3_handlers.h"
 #include "gateway/s3_payload.h"
 #include "s3/lifecycle.h"
 #include "s3/messages.h"
+#include "s3/policy_document.h"
 #include "s3/xml.h"
 
 namespace holdfast::gateway {
@@ -28,12 +29,6 @@ struct DocumentKind {
 constexpr std::string_view no_notifications =
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
     "<NotificationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>";
-constexpr std::string_view all_blocked =
-    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-    "<PublicAccessBlockConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
-    "<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls>"
-    "<BlockPublicPolicy>true</BlockPublicPolicy>"
-    "<RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>";
 constexpr std::string_view owner_enforced =
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
     "<OwnershipControls xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule>"
@@ -50,8 +45,7 @@ constexpr std::array kinds = {
     DocumentKind{"object-lock", BucketDocument::object_lock, "ObjectLockConfiguration",
                  ApiError::object_lock_configuration_not_found, ""},
     DocumentKind{"publicAccessBlock", BucketDocument::public_access_block,
-                 "PublicAccessBlockConfiguration", ApiError::public_access_block_not_found,
-                 all_blocked},
+                 "PublicAccessBlockConfiguration", ApiError::public_access_block_not_found, ""},
     DocumentKind{"ownershipControls", BucketDocument::ownership_controls, "OwnershipControls",
                  ApiError::ownership_controls_not_found, owner_enforced},
     DocumentKind{"encryption", BucketDocument::encryption, "ServerSideEncryptionConfiguration",
@@ -67,15 +61,6 @@ const DocumentKind& kind_of(const S3Call& call) {
     if (call.target.query.has(kind.subresource)) return kind;
   }
   std::unreachable();
-}
-
-s3::ApiResult<void> check_policy(std::string_view text) {
-  boost::system::error_code error;
-  const boost::json::value value = boost::json::parse(text, error);
-  if (error || !value.is_object() || !value.as_object().contains("Statement")) {
-    return s3::refuse(ApiError::malformed_policy);
-  }
-  return {};
 }
 
 s3::ApiResult<void> check_lock(std::string_view text) {
@@ -98,11 +83,33 @@ s3::ApiResult<void> check_lock(std::string_view text) {
   return {};
 }
 
+// Without ACLs every object is the bucket owner's: only what says so can be promised.
+s3::ApiResult<void> check_ownership(std::string_view text) {
+  auto root = s3::read_xml(text, "OwnershipControls");
+  if (!root) return std::unexpected(std::move(root.error()));
+  const s3::XmlNode* rule = root->child("Rule");
+  if (rule == nullptr) return s3::refuse(ApiError::malformed_xml);
+  const std::string_view ownership = rule->value("ObjectOwnership");
+  if (ownership == "BucketOwnerEnforced") return {};
+  if (ownership == "BucketOwnerPreferred" || ownership == "ObjectWriter") {
+    return s3::refuse(ApiError::not_implemented,
+                      "Objects belong to their bucket's owner; ACLs do not exist here.");
+  }
+  return s3::refuse(ApiError::malformed_xml);
+}
+
 // May put `text` into another form.
 s3::ApiResult<void> check_text(const DocumentKind& kind, std::string& text) {
   switch (kind.kind) {
     case BucketDocument::policy:
-      return check_policy(text);
+      return {};  // held against its bucket by check_policy
+    case BucketDocument::public_access_block: {
+      auto block = parse_public_access_block(text);
+      if (!block) return std::unexpected(std::move(block.error()));
+      return {};
+    }
+    case BucketDocument::ownership_controls:
+      return check_ownership(text);
     case BucketDocument::object_lock:
       return check_lock(text);
     case BucketDocument::cors: {
@@ -129,6 +136,22 @@ s3::ApiResult<void> check_text(const DocumentKind& kind, std::string& text) {
   }
 }
 
+// A policy that is enforced as it stands, and that its bucket's block lets through.
+boost::asio::awaitable<s3::ApiResult<void>> check_policy(S3Call& call, std::string_view text) {
+  auto policy = s3::PolicyDocument::parse_bucket_policy(text, call.bucket().value);
+  if (!policy) co_return std::unexpected(std::move(policy.error()));
+  if (!policy->is_public()) co_return s3::ApiResult<void>();
+  auto block = co_await call.backend.rules.block_of(call.bucket());
+  if (!block) co_return refuse_with(block.error());
+  if (!block->block_policy) co_return s3::ApiResult<void>();
+  co_return s3::refuse(ApiError::access_denied,
+                       "Public policies are blocked by the bucket's public access block.");
+}
+
+bool rules_change(const DocumentKind& kind) {
+  return kind.kind == BucketDocument::policy || kind.kind == BucketDocument::public_access_block;
+}
+
 S3Reply document_reply(const DocumentKind& kind, std::string text) {
   S3Reply reply = xml_reply(std::move(text));
   if (kind.kind == BucketDocument::policy) {
@@ -144,6 +167,10 @@ S3Answer get_document(S3Call& call) {
   auto text = co_await call.store().bucket_document(call.bucket(), kind.kind);
   if (text && !text->empty()) co_return document_reply(kind, std::move(*text));
   if (!text && text.error().code != ErrorCode::not_found) co_return refuse_with(text.error());
+  if (kind.kind == BucketDocument::public_access_block) {
+    if (!call.backend.options.block_public_access) co_return s3::refuse(kind.missing);
+    co_return document_reply(kind, to_xml(PublicAccessBlock()));
+  }
   if (kind.fallback.empty()) co_return s3::refuse(kind.missing);
   co_return document_reply(kind, std::string(kind.fallback));
 }
@@ -156,6 +183,11 @@ S3Answer put_document(S3Call& call) {
   if (auto good = check_text(kind, *text); !good) {
     co_return std::unexpected(std::move(good.error()));
   }
+  if (policy) {
+    if (auto good = co_await check_policy(call, *text); !good) {
+      co_return std::unexpected(std::move(good.error()));
+    }
+  }
   if (kind.kind == BucketDocument::object_lock) {
     auto bucket = co_await call.store().head_bucket(call.bucket());
     if (!bucket) co_return refuse_with(bucket.error());
@@ -166,8 +198,8 @@ S3Answer put_document(S3Call& call) {
     }
   }
   auto done = co_await call.store().set_bucket_document(call.bucket(), kind.kind, std::move(*text));
-  if (kind.kind == BucketDocument::object_lock) call.backend.lock_defaults.forget(call.bucket());
   call.backend.expirations.forget(call.bucket());
+  if (rules_change(kind)) co_await call.backend.rules.reload(call.bucket());
   if (!done) co_return refuse_with(done.error());
   co_return empty_reply(policy ? 204 : 200);
 }
@@ -177,6 +209,7 @@ S3Answer delete_document(S3Call& call) {
   if (kind.kind == BucketDocument::object_lock) co_return s3::refuse(ApiError::method_not_allowed);
   auto done = co_await call.store().set_bucket_document(call.bucket(), kind.kind, {});
   call.backend.expirations.forget(call.bucket());
+  if (rules_change(kind)) co_await call.backend.rules.reload(call.bucket());
   if (!done) co_return refuse_with(done.error());
   co_return empty_reply(204);
 }
@@ -187,9 +220,10 @@ S3Answer get_policy_status(S3Call& call) {
     co_return s3::refuse(ApiError::no_such_bucket_policy);
   }
   if (!text) co_return refuse_with(text.error());
+  const auto policy = s3::PolicyDocument::parse_bucket_policy(*text, call.bucket().value);
   s3::XmlWriter xml;
   xml.open_root("PolicyStatus");
-  xml.element("IsPublic", "FALSE");
+  xml.element("IsPublic", policy && policy->is_public() ? "true" : "false");
   co_return xml_reply(xml.finish());
 }
 

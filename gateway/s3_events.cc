@@ -95,9 +95,7 @@ S3Answer watch_changes(S3Call& call) {
   if (call.target.query.has("since")) request.after = *since;
   request.limit = static_cast<std::uint32_t>(*limit);
   request.wait = std::chrono::seconds(std::min(*wait, max_wait_seconds));
-  auto needs = needs_of(call);
-  if (!needs) co_return std::unexpected(std::move(needs.error()));
-  Rejudge rejudge(call, std::move(*needs));
+  Rejudge rejudge(call, call.needs);
   auto page = co_await call.store().changes(std::move(request));
   if (!page) co_return refuse_with(page.error());
   if (!rejudge.still_allowed()) co_return s3::refuse(ApiError::access_denied);
@@ -126,12 +124,14 @@ S3Answer access_feed(S3Call& call) {
   if (!rejudge.still_allowed()) co_return s3::refuse(ApiError::access_denied);
   Identity present = call.identity;
   present.policy = policy;
-  present.key = policy->find_key(call.identity.key_id);
+  present.key = call.identity.session != nullptr ? &call.identity.session->key
+                                                 : policy->find_key(call.identity.key_id);
   call.identity = std::move(present);
   boost::json::array visible;
   const TimePoint now = call.backend.clock.now();
   for (const auto& entry : policy->visible(call.identity.principal, now)) {
-    if (!may(call, {sample_action(entry.level), entry.bucket, entry.prefix})) continue;
+    Need need{sample_action(entry.level), entry.bucket, entry.prefix, {}, {}, false, nullptr};
+    if (!may(call, need)) continue;
     boost::json::object item;
     item["bucket"] = entry.bucket.value;
     item["prefix"] = entry.prefix;

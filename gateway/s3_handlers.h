@@ -72,6 +72,9 @@ S3Answer post_form(S3Call& call);
 S3Answer watch_changes(S3Call& call);
 S3Answer access_feed(S3Call& call);
 
+// s3_sts.cc: temporary credentials; authenticates by its own rules
+S3Answer security_token(S3Call& call);
+
 // s3_preflight.cc: needs no identity
 S3Answer preflight(S3Call& call);
 

@@ -4,6 +4,7 @@
 #include "base/encoding.h"
 #include "gateway/s3_attributes.h"
 #include "gateway/s3_handlers.h"
+#include "gateway/s3_own_uploads.h"
 #include "gateway/s3_owner.h"
 #include "s3/results.h"
 
@@ -101,8 +102,10 @@ S3Answer list_objects(S3Call& call) {
       co_return std::unexpected(std::move(bucket.error()));
     }
   } else {
-    auto listed = co_await call.store().list(
-        {call.bucket(), page->prefix, page->delimiter, *position, page->limit});
+    store::ListRequest request{call.bucket(), page->prefix, page->delimiter, *position,
+                               page->limit};
+    auto listed = sees_own_only(call) ? co_await list_own(call, request)
+                                      : co_await call.store().list(request);
     if (!listed) co_return refuse_with(listed.error());
     answer.truncated = listed->truncated;
     answer.common_prefixes = std::move(listed->common_prefixes);
@@ -184,7 +187,8 @@ S3Answer list_uploads(S3Call& call) {
     }
     co_return xml_reply(s3::write_list_uploads(answer));
   }
-  auto listed = co_await call.store().list_uploads(std::move(request));
+  auto listed = sees_own_only(call) ? co_await list_own_uploads(call, request)
+                                    : co_await call.store().list_uploads(request);
   if (!listed) co_return refuse_with(listed.error());
   answer.truncated = listed->truncated;
   answer.common_prefixes = std::move(listed->common_prefixes);

@@ -88,9 +88,10 @@ S3Answer create_upload(S3Call& call) {
   auto attributes = attributes_of(call);
   if (!attributes) co_return std::unexpected(std::move(attributes.error()));
   request.attributes = std::move(*attributes);
-  auto retention = co_await retention_of(call);
+  auto retention = retention_of(call);
   if (!retention) co_return std::unexpected(std::move(retention.error()));
   request.retention = *retention;
+  request.uploader = call.identity.principal.value;
   if (auto good = take_checksum(call, request); !good) {
     co_return std::unexpected(std::move(good.error()));
   }

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "gateway/s3_attributes.h"
+#include "gateway/s3_authorization.h"
 #include "gateway/s3_handlers.h"
 #include "gateway/s3_payload.h"
 
@@ -57,6 +58,15 @@ S3Answer put_tagging(S3Call& call) {
   if (!text) co_return std::unexpected(std::move(text.error()));
   auto tags = s3::parse_tagging(*text);
   if (!tags) co_return std::unexpected(std::move(tags.error()));
+  if (judges_body(call)) {
+    call.request_tags = *tags;
+    if (auto known = co_await add_object_tags(call, call.needs); !known) {
+      co_return std::unexpected(std::move(known.error()));
+    }
+    if (auto allowed = judge(call, call.needs); !allowed) {
+      co_return std::unexpected(std::move(allowed.error()));
+    }
+  }
   co_return co_await store_tags(call, std::move(*tags), 200);
 }
 
@@ -83,10 +93,7 @@ S3Answer put_retention(S3Call& call) {
   if (!text) co_return std::unexpected(std::move(text.error()));
   auto wanted = s3::parse_retention(*text);
   if (!wanted) co_return std::unexpected(std::move(wanted.error()));
-  auto info = co_await look_up(call);
-  if (!info) co_return std::unexpected(std::move(info.error()));
-  store::Retention retention = info->retention;
-  retention.mode = store::Retention::Mode::none;
+  store::LockPeriod period;
   if (!wanted->mode.empty()) {
     auto mode = retention_mode(wanted->mode);
     if (!mode) co_return s3::refuse(ApiError::malformed_xml);
@@ -94,13 +101,12 @@ S3Answer put_retention(S3Call& call) {
       co_return s3::refuse(ApiError::invalid_argument,
                            "The retain until date must be in the future.");
     }
-    retention.mode = *mode;
-    retention.until = wanted->until;
+    period = {*mode, wanted->until};
   }
-  const bool bypass =
+  store::LockRequest request{call.bucket(), call.key(), call.version(), period, {}, false};
+  request.bypass_governance =
       s3::equal_ascii_case(call.header("x-amz-bypass-governance-retention"), "true");
-  auto done = co_await call.store().set_retention(call.bucket(), call.key(), call.version(),
-                                                  retention, bypass);
+  auto done = co_await call.store().set_lock(std::move(request));
   if (!done) co_return refuse_with(done.error());
   co_return empty_reply(200);
 }
@@ -122,12 +128,8 @@ S3Answer put_legal_hold(S3Call& call) {
   if (!text) co_return std::unexpected(std::move(text.error()));
   auto hold = s3::parse_legal_hold(*text);
   if (!hold) co_return std::unexpected(std::move(hold.error()));
-  auto info = co_await look_up(call);
-  if (!info) co_return std::unexpected(std::move(info.error()));
-  store::Retention retention = info->retention;
-  retention.legal_hold = *hold;
-  auto done = co_await call.store().set_retention(call.bucket(), call.key(), call.version(),
-                                                  retention, false);
+  store::LockRequest request{call.bucket(), call.key(), call.version(), {}, *hold, false};
+  auto done = co_await call.store().set_lock(std::move(request));
   if (!done) co_return refuse_with(done.error());
   co_return empty_reply(200);
 }

@@ -154,7 +154,7 @@ S3Answer put_object(S3Call& call) {
   if (!attributes) co_return std::unexpected(std::move(attributes.error()));
   auto conditions = write_conditions(call);
   if (!conditions) co_return std::unexpected(std::move(conditions.error()));
-  auto retention = co_await retention_of(call);
+  auto retention = retention_of(call);
   if (!retention) co_return std::unexpected(std::move(retention.error()));
   auto upload = open_upload(call, call.backend.options.max_put_bytes);
   if (!upload) co_return std::unexpected(std::move(upload.error()));
@@ -169,6 +169,7 @@ S3Answer put_object(S3Call& call) {
   request.expected = upload->expected;
   request.compute = upload->compute;
   request.retention = *retention;
+  request.uploader = call.identity.principal.value;
   auto result = co_await call.store().put(std::move(request), *upload->body);
   if (!result) co_return std::unexpected(upload->explain(result.error()));
   S3Reply reply = empty_reply(200);

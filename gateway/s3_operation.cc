@@ -25,6 +25,7 @@ constexpr Traits writing(Operation operation, std::string_view name, Action acti
 constexpr std::array<Traits, operation_count> table = {{
     reading(Operation::list_buckets, "ListBuckets", Action::list_buckets),
     reading(Operation::access_feed, "WatchAccess", Action::list_buckets),
+    reading(Operation::sts, "SecurityToken", Action::list_buckets),
     writing(Operation::create_bucket, "CreateBucket", Action::create_bucket),
     writing(Operation::delete_bucket, "DeleteBucket", Action::delete_bucket),
     reading(Operation::head_bucket, "HeadBucket", Action::head_bucket),

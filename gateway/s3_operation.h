@@ -15,6 +15,7 @@ enum class Operation : std::uint8_t {
   // Service
   list_buckets,
   access_feed,
+  sts,
   // Buckets
   create_bucket,
   delete_bucket,

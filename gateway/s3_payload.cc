@@ -18,7 +18,7 @@ class JudgedReader final : public BodyReader {
       : source_(source),
         left_(limit),
         counters_(call.backend.counters),
-        rejudge_(call, needs_of(call).value_or(std::vector<Need>{})) {}
+        rejudge_(call, call.needs) {}
 
   boost::asio::awaitable<Result<std::size_t>> read(std::span<std::byte> out) override {
     auto count = co_await source_.read(out);

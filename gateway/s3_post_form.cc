@@ -141,7 +141,8 @@ S3Reply answer_of(const S3Call& call, const s3::PostFields& fields, const Object
   return reply;
 }
 
-// Everything that the form must prove before its file is read: signature, policy, rights, key.
+// What the form must prove before its rights are judged and its file is read: signature, policy,
+// key.
 s3::ApiResult<s3::PostPolicy> admit(S3Call& call, s3::PostFields& fields,
                                     std::string_view file_name) {
   if (call.has_header("authorization") || call.target.query.has("X-Amz-Signature")) {
@@ -158,14 +159,25 @@ s3::ApiResult<s3::PostPolicy> admit(S3Call& call, s3::PostFields& fields,
   auto good = s3::check_post_policy(*policy, fields, call.bucket().value, call.backend.clock.now());
   if (!good) return std::unexpected(std::move(good.error()));
   call.target.key = std::move(*key);
-  auto needs = needs_of(call);
-  if (!needs) return std::unexpected(std::move(needs.error()));
-  auto allowed = judge(call, *needs);
-  if (!allowed) return std::unexpected(std::move(allowed.error()));
   if (auto acl = check_canned_acl(field_or_empty(fields, "acl")); !acl) {
     return std::unexpected(std::move(acl.error()));
   }
   return policy;
+}
+
+// The form's rights. REQUIRES: it was admitted, so that its key is known.
+boost::asio::awaitable<s3::ApiResult<void>> judge_form(S3Call& call, const s3::PostFields& fields) {
+  call.form = &fields;
+  if (const std::string* tagging = s3::find_field(fields, "tagging")) {
+    auto tags = s3::parse_tagging(*tagging);
+    if (!tags) co_return std::unexpected(std::move(tags.error()));
+    call.request_tags = std::move(*tags);
+  }
+  auto needs = needs_of(call);
+  if (!needs) co_return std::unexpected(std::move(needs.error()));
+  call.needs = std::move(*needs);
+  if (auto tags = co_await add_object_tags(call, call.needs); !tags) co_return tags;
+  co_return judge(call, call.needs);
 }
 
 }  // namespace
@@ -183,17 +195,19 @@ S3Answer post_form(S3Call& call) {
   s3::PostFields fields = form.fields();
   auto policy = admit(call, fields, form.file_name());
   if (!policy) co_return std::unexpected(std::move(policy.error()));
+  if (auto allowed = co_await judge_form(call, fields); !allowed) {
+    co_return std::unexpected(std::move(allowed.error()));
+  }
   store::PutRequest request;
   request.bucket = call.bucket();
   request.key = call.key();
+  request.uploader = call.identity.principal.value;
   auto attributes = attributes_of_form(fields);
   if (!attributes) co_return std::unexpected(std::move(attributes.error()));
   request.attributes = std::move(*attributes);
   auto expected = checksums_of_form(fields);
   if (!expected) co_return std::unexpected(std::move(expected.error()));
   request.expected = std::move(*expected);
-  auto locked = co_await call.backend.lock_defaults.apply(call.bucket(), request.retention);
-  if (!locked) co_return std::unexpected(std::move(locked.error()));
   const auto file = form.file();
   BoundedFile bounded(*file, *policy, call.backend.options.max_put_bytes);
   const auto judged = judged_reader(call, bounded, call.backend.options.max_put_bytes);

@@ -112,7 +112,12 @@ s3::ApiResult<const Subresource*> find_subresource(const Table& table, const Que
   return found;
 }
 
-s3::ApiResult<Operation> route_service(Method method, const Query& query) {
+s3::ApiResult<Operation> route_service(Method method, const net::RequestHead& request,
+                                       const Query& query) {
+  const std::string type = s3::ascii_lower(request.headers.get("content-type"));
+  if (method == Method::post && type.starts_with("application/x-www-form-urlencoded")) {
+    return Operation::sts;
+  }
   if (method != Method::get) return not_allowed();
   return query.has("holdfast-access") ? Operation::access_feed : Operation::list_buckets;
 }
@@ -174,7 +179,7 @@ s3::ApiResult<Operation> route_object(Method method, const net::RequestHead& req
 s3::ApiResult<Operation> route(const net::RequestHead& request, const S3Target& target) {
   const Method method = method_of(request.method);
   if (method == Method::options) return Operation::preflight;
-  if (target.bucket.empty()) return route_service(method, target.query);
+  if (target.bucket.empty()) return route_service(method, request, target.query);
   if (target.key.empty()) return route_bucket(method, request, target.query);
   return route_object(method, request, target.query);
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "gateway/s3_authorization.h"
 #include "gateway/s3_handlers.h"
+#include "gateway/s3_own_uploads.h"
 #include "gateway/s3_owner.h"
 #include "gateway/s3_preflight.h"
 #include "gateway/s3_router.h"
@@ -36,6 +37,8 @@ S3Handler handler_of(Operation operation) {
       return list_buckets;
     case Operation::access_feed:
       return access_feed;
+    case Operation::sts:
+      return security_token;
     case Operation::create_bucket:
       return create_bucket;
     case Operation::delete_bucket:
@@ -127,7 +130,21 @@ S3Handler handler_of(Operation operation) {
 
 // What needs no identity, or finds it in its own body.
 bool authenticates_later(Operation operation) {
-  return operation == Operation::preflight || operation == Operation::post_form;
+  return operation == Operation::preflight || operation == Operation::post_form ||
+         operation == Operation::sts;
+}
+
+bool names_upload(Operation operation) {
+  switch (operation) {
+    case Operation::put_part:
+    case Operation::copy_part:
+    case Operation::complete_upload:
+    case Operation::abort_upload:
+    case Operation::list_parts:
+      return true;
+    default:
+      return false;
+  }
 }
 
 s3::ApiResult<void> take_source(S3Call& call) {
@@ -190,11 +207,23 @@ S3Service::S3Service(store::ObjectStore& store, control::PolicySource& policies,
       audit_(audit),
       clock_(clock),
       next_request_(random.next_u64()),
-      authenticator_(clock, options_),
-      lock_defaults_(store, clock),
+      sealer_(options_.session_secret.empty()
+                  ? nullptr
+                  : std::make_unique<SessionSealer>(options_.session_secret, random)),
+      authenticator_(clock, options_, sealer_.get()),
+      rules_(store, options_.block_public_access ? PublicAccessBlock() : PublicAccessBlock::none()),
       expirations_(store, clock, options_.lifecycle_day),
-      backend_{store,     policies,       audit,          clock,       options_,
-               counters_, authenticator_, lock_defaults_, expirations_} {}
+      backend_{store,
+               policies,
+               audit,
+               clock,
+               options_,
+               counters_,
+               authenticator_,
+               expirations_,
+               rules_,
+               sealer_.get(),
+               options_.web_identities} {}
 
 // No secret, so no system call either: 16 hexadecimal digits, distinct while the process lives.
 std::string S3Service::next_request_id() {
@@ -232,24 +261,54 @@ S3Answer S3Service::answer(S3Call& call) {
   auto operation = route(call.request(), call.target);
   if (!operation) co_return std::unexpected(std::move(operation.error()));
   call.operation = *operation;
+  if (auto known = co_await find_rules(call); !known) {
+    co_return std::unexpected(std::move(known.error()));
+  }
   if (!authenticates_later(call.operation)) {
-    auto identity = authenticator_.authenticate(call.request(), backend_.policies.current());
-    if (!identity) {
-      refuse_stranger(call, identity.error());
-      co_return std::unexpected(std::move(identity.error()));
-    }
-    call.identity = std::move(*identity);
-    if (auto good = check_common(call); !good) co_return std::unexpected(std::move(good.error()));
-    if (auto good = take_source(call); !good) co_return std::unexpected(std::move(good.error()));
-    auto needs = needs_of(call);
-    if (!needs) co_return std::unexpected(std::move(needs.error()));
-    if (auto allowed = judge(call, *needs); !allowed) {
-      co_return std::unexpected(co_await explain_denial(call, std::move(allowed.error())));
-    }
+    auto admitted = co_await admit(call);
+    if (admitted && names_upload(call.operation)) admitted = co_await require_own_upload(call);
+    if (!admitted) co_return std::unexpected(std::move(admitted.error()));
   }
   const S3Handler handler = handler_of(call.operation);
   if (handler == nullptr) co_return s3::refuse(ApiError::not_implemented);
   co_return co_await handler(call);
+}
+
+// The rules of the bucket and of a copy's source. Where no bucket has any this is two atomic loads.
+boost::asio::awaitable<s3::ApiResult<void>> S3Service::find_rules(S3Call& call) {
+  if (!rules_.loaded()) {
+    if (auto read = co_await rules_.load(); !read) co_return refuse_with(read.error());
+  }
+  call.rules_generation = rules_.generation();
+  if (!call.bucket().empty()) call.rules = rules_.find(call.bucket());
+  co_return s3::ApiResult<void>();
+}
+
+// Who it is and whether they may. Without credentials a request goes on only to a bucket that has
+// a policy, which then has to allow everything that it needs.
+boost::asio::awaitable<s3::ApiResult<void>> S3Service::admit(S3Call& call) {
+  using Strangers = Authenticator::Strangers;
+  auto identity =
+      authenticator_.authenticate(call.request(), backend_.policies.current(),
+                                  call.rules != nullptr ? Strangers::judged : Strangers::refused);
+  if (!identity) {
+    refuse_stranger(call, identity.error());
+    co_return std::unexpected(std::move(identity.error()));
+  }
+  call.identity = std::move(*identity);
+  if (auto good = check_common(call); !good) co_return good;
+  if (auto good = take_source(call); !good) co_return good;
+  if (call.source) call.source_rules = rules_.find(BucketName(call.source->bucket));
+  auto needs = needs_of(call);
+  if (!needs) co_return std::unexpected(std::move(needs.error()));
+  call.needs = std::move(*needs);
+  if (judges_body(call)) co_return s3::ApiResult<void>();
+  if (call.rules != nullptr || call.source_rules != nullptr || call.identity.session != nullptr) {
+    if (auto tags = co_await add_object_tags(call, call.needs); !tags) co_return tags;
+  }
+  auto allowed = judge(call, call.needs);
+  if (allowed || call.identity.key == nullptr) co_return allowed;
+  co_return std::unexpected(co_await explain_denial(call, std::move(allowed.error())));
 }
 
 boost::asio::awaitable<void> S3Service::add_cors(S3Call& call, net::Headers& headers) {
@@ -282,11 +341,9 @@ boost::asio::awaitable<void> S3Service::send(S3Call& call, S3Reply reply) {
     (void)co_await std::move(sending);
     co_return;
   }
-  auto needs = needs_of(call);
-  if (!needs) co_return;
   // A revoked grant cuts the connection, which the client sees as a short body.
   (void)co_await (std::move(sending) ||
-                  until_revoked(Rejudge(call, std::move(*needs)), options_.rejudge_after));
+                  until_revoked(Rejudge(call, call.needs), options_.rejudge_after));
 }
 
 boost::asio::awaitable<void> S3Service::send_failure(S3Call& call, const s3::ApiFailure& failure) {

@@ -34,10 +34,14 @@ class S3Service {
   boost::asio::awaitable<void> handle(net::Exchange& exchange);
 
   const S3Counters& counters() const { return counters_; }
+  // The rules of the buckets, for the other doors to the same store.
+  BucketRulesBook& rules() { return rules_; }
 
  private:
   std::string next_request_id();
   S3Answer answer(S3Call& call);
+  boost::asio::awaitable<s3::ApiResult<void>> find_rules(S3Call& call);
+  boost::asio::awaitable<s3::ApiResult<void>> admit(S3Call& call);
   boost::asio::awaitable<void> send(S3Call& call, S3Reply reply);
   boost::asio::awaitable<void> send_failure(S3Call& call, const s3::ApiFailure& failure);
   boost::asio::awaitable<void> add_cors(S3Call& call, net::Headers& headers);
@@ -50,8 +54,9 @@ class S3Service {
   AuditSink& audit_;
   const Clock& clock_;
   std::atomic<std::uint64_t> next_request_;  // starts anywhere
+  std::unique_ptr<SessionSealer> sealer_;
   Authenticator authenticator_;
-  LockDefaults lock_defaults_;
+  BucketRulesBook rules_;
   Expirations expirations_;
   S3Backend backend_;
 };

@@ -14,6 +14,8 @@
 
 namespace holdfast::gateway {
 
+class WebIdentities;
+
 // Denials are always recorded.
 enum class AuditLevel : std::uint8_t { denials, writes, everything };
 
@@ -35,6 +37,11 @@ struct S3ServiceOptions {
   BucketCreators bucket_creators = BucketCreators::administrators;
   BucketOwners* owners = nullptr;  // outlives the service; null: grants are kept by nobody
   bool v2_forms = false;           // POST forms that are signed as before SigV4
+  // Of buckets that say nothing themselves: all four of AWS's blocks, or none.
+  bool block_public_access = true;
+  // Seals temporary credentials, so that they outlive a restart; empty: STS is off.
+  std::string session_secret;
+  WebIdentities* web_identities = nullptr;  // outlives the service; null: none
 };
 
 // Monotonic counters for metrics; relaxed atomics, any thread.

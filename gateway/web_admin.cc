@@ -1,10 +1,12 @@
 // Buckets, grants, audit and status of the JSON API.
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <charconv>
 
 #include "base/encoding.h"
 #include "gateway/web_request.h"
 #include "gateway/web_routes.h"
+#include "store/quota.h"
 
 namespace holdfast::gateway {
 namespace {
@@ -53,6 +55,14 @@ json::object event_json(const control::AuditEvent& event) {
           {"detail", std::move(detail)}};
 }
 
+json::object usage_json(const store::BucketUsage& usage) {
+  return {{"bytes", usage.bytes}, {"objects", usage.objects}};
+}
+
+json::value limit_json(const std::optional<std::uint64_t>& limit) {
+  return limit ? json::value(*limit) : json::value(nullptr);
+}
+
 void audit_bucket(WebApi& api, const Caller& caller, std::string action, const BucketName& name) {
   api.parts().registry.audit().record({.actor = caller.actor.principal,
                                        .action = std::move(action),
@@ -73,11 +83,41 @@ JsonAnswer get_buckets(WebApi& api, ApiRequest request) {
         !authorise(api, request.caller, Action::head_bucket, bucket.name, "")) {
       continue;
     }
-    rows.push_back(json::object{{"name", bucket.name.value},
-                                {"created", to_rfc3339(bucket.created)},
-                                {"versioning", versioning_word(bucket.versioning)}});
+    json::object row{{"name", bucket.name.value},
+                     {"created", to_rfc3339(bucket.created)},
+                     {"versioning", versioning_word(bucket.versioning)}};
+    if (bucket.usage && request.caller.admin) row["usage"] = usage_json(*bucket.usage);
+    rows.push_back(std::move(row));
   }
   co_return json::object{{"buckets", std::move(rows)}};
+}
+
+JsonAnswer get_quota(WebApi& api, ApiRequest request) {
+  const BucketName bucket(request.path[1]);
+  auto ok = authorise(api, request.caller, Action::read_bucket_config, bucket, "");
+  if (!ok) co_return std::unexpected(ok.error());
+  auto info = co_await api.parts().store.head_bucket(bucket);
+  if (!info) co_return std::unexpected(info.error());
+  auto text = co_await api.parts().store.bucket_document(bucket, store::BucketDocument::quota);
+  if (!text && text.error().code != ErrorCode::not_found) co_return std::unexpected(text.error());
+  auto quota = text ? store::parse_quota(*text) : store::Quota();
+  if (!quota) co_return std::unexpected(quota.error());
+  json::object out{{"bytes", limit_json(quota->bytes)}, {"objects", limit_json(quota->objects)}};
+  if (info->usage) out["usage"] = usage_json(*info->usage);
+  co_return out;
+}
+
+JsonAnswer post_quota(WebApi& api, ApiRequest request) {
+  if (auto ok = require_admin(request.caller); !ok) co_return std::unexpected(ok.error());
+  const BucketName bucket(request.path[1]);
+  auto quota = store::parse_quota(json::serialize(request.body));
+  if (!quota) co_return std::unexpected(quota.error());
+  auto done = co_await api.parts().store.set_bucket_document(
+      bucket, store::BucketDocument::quota, quota->limits() ? store::to_json(*quota) : "");
+  if (!done) co_return std::unexpected(done.error());
+  audit_bucket(api, request.caller, "bucket.quota", bucket);
+  co_return json::object{{"bytes", limit_json(quota->bytes)},
+                         {"objects", limit_json(quota->objects)}};
 }
 
 JsonAnswer post_buckets(WebApi& api, ApiRequest request) {
@@ -103,6 +143,7 @@ JsonAnswer delete_bucket(WebApi& api, ApiRequest request) {
                    bucket.value);
   }
   auto gone = co_await api.parts().store.delete_bucket(bucket);
+  if (api.parts().rules != nullptr) co_await api.parts().rules->reload(bucket);
   if (!gone) co_return std::unexpected(gone.error());
   audit_bucket(api, request.caller, "bucket.delete", bucket);
   auto grants = co_await api.parts().pool.run([&api, actor = request.caller.actor, bucket] {

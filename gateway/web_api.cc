@@ -50,6 +50,8 @@ constexpr std::array routes = {
     RouteEntry{"GET", "buckets", get_buckets},
     RouteEntry{"POST", "buckets", post_buckets},
     RouteEntry{"DELETE", "buckets/*", delete_bucket},
+    RouteEntry{"GET", "buckets/*/quota", get_quota},
+    RouteEntry{"POST", "buckets/*/quota", post_quota},
     RouteEntry{"GET", "grants", get_grants},
     RouteEntry{"POST", "grants", post_grants},
     RouteEntry{"DELETE", "grants/*", delete_grant},
@@ -81,6 +83,9 @@ asio::awaitable<Result<ApiAnswer>> WebApi::call(ApiRequest request) {
     if (!matches(entry.pattern, request.path)) continue;
     path_known = true;
     if (entry.method != request.method) continue;
+    if (parts_.rules != nullptr && !parts_.rules->loaded()) {
+      if (auto read = co_await parts_.rules->load(); !read) co_return std::unexpected(read.error());
+    }
     auto answer = co_await entry.route(*this, std::move(request));
     if (!answer) co_return std::unexpected(answer.error());
     co_return ApiAnswer{200, std::move(*answer)};

@@ -22,6 +22,7 @@
 #include "control/publisher.h"
 #include "control/registry.h"
 #include "control/sessions.h"
+#include "gateway/bucket_rules.h"
 #include "store/object_store.h"
 
 namespace holdfast::gateway {
@@ -79,6 +80,7 @@ struct WebApiParts {  // all must outlive the API
   BlockingPool& pool;
   const Clock& clock;
   HomesAccess homes;
+  BucketRulesBook* rules = nullptr;  // of the store's buckets; null: they can have none
 };
 
 class WebApi {

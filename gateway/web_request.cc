@@ -1,6 +1,8 @@
 #include "gateway/web_request.h"
 
 #include "base/encoding.h"
+#include "control/scope.h"
+#include "gateway/access.h"
 #include "s3/names.h"
 
 namespace holdfast::gateway {
@@ -116,17 +118,54 @@ Result<Place> parse_place(std::string_view text, const BucketName& homes_bucket)
               "\"{}\" names no place; write home:USER/PATH or s3://BUCKET/KEY", text);
 }
 
+namespace {
+
+// What a console call says of itself. What it does not say is absent: a Deny that excepts a known
+// network or a signature then denies.
+class ConsoleFacts final : public s3::PolicyFacts {
+ public:
+  ConsoleFacts(const Caller& caller, control::Action action, std::string_view path, TimePoint now)
+      : caller_(caller), action_(action), path_(path), now_(now) {}
+  std::optional<std::vector<std::string>> values(std::string_view key) const override {
+    const auto one = [](std::string text) { return std::vector<std::string>{std::move(text)}; };
+    const std::string& name = caller_.actor.principal.value;
+    if (key == "aws:username" || key == "aws:userid") return one(name);
+    if (key == "aws:principaltype") return one("User");
+    if (key == "aws:principalaccount") return one(std::string(s3::store_account));
+    if (key == "aws:principalarn") {
+      return one(fmt::format("arn:aws:iam::{}:user/{}", s3::store_account, name));
+    }
+    if (key == "aws:sourceip") return one(caller_.actor.source);
+    if (key == "aws:currenttime") return one(to_rfc3339(now_));
+    if (key == "s3:prefix" && control::is_listing(action_)) return one(std::string(path_));
+    return std::nullopt;
+  }
+
+ private:
+  const Caller& caller_;
+  control::Action action_;
+  std::string_view path_;
+  TimePoint now_;
+};
+
+}  // namespace
+
 Result<void> authorise(WebApi& api, const Caller& caller, control::Action action,
                        const BucketName& bucket, std::string_view path) {
   if (caller.actor.kind != control::Actor::Kind::principal) return {};
   const auto snapshot = api.parts().policy.current();
-  const auto decision = snapshot->decide({.key = nullptr,
-                                          .principal = caller.actor.principal,
-                                          .action = action,
-                                          .bucket = bucket,
-                                          .path = path,
-                                          .now = api.parts().clock.now()});
-  if (decision.allowed) return {};
+  const ConsoleFacts facts(caller, action, path, api.parts().clock.now());
+  const auto rules = api.parts().rules != nullptr ? api.parts().rules->find(bucket) : nullptr;
+  AccessQuestion question{{}, policy_action_of(action), rules.get(), nullptr, facts, false};
+  question.request.principal = caller.actor.principal;
+  question.request.action = action;
+  question.request.bucket = bucket;
+  question.request.path = path;
+  question.request.now = api.parts().clock.now();
+  const auto decision = decide_access(*snapshot, question);
+  // A drop grant shows its holder's own uploads, which the console does not tell apart.
+  const bool blind = decision.level == control::Level::drop && control::is_listing(action);
+  if (decision.allowed && !blind) return {};
   api.parts().registry.audit().record({.actor = caller.actor.principal,
                                        .action = "web.denied",
                                        .target = fmt::format("{}/{}", bucket.value, path),

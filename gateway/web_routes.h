@@ -57,6 +57,8 @@ JsonAnswer delete_key(WebApi& api, ApiRequest request);
 JsonAnswer get_buckets(WebApi& api, ApiRequest request);
 JsonAnswer post_buckets(WebApi& api, ApiRequest request);
 JsonAnswer delete_bucket(WebApi& api, ApiRequest request);
+JsonAnswer get_quota(WebApi& api, ApiRequest request);
+JsonAnswer post_quota(WebApi& api, ApiRequest request);
 JsonAnswer get_grants(WebApi& api, ApiRequest request);
 JsonAnswer post_grants(WebApi& api, ApiRequest request);
 JsonAnswer delete_grant(WebApi& api, ApiRequest request);

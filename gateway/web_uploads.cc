@@ -58,6 +58,7 @@ JsonAnswer post_uploads(WebApi& api, ApiRequest request) {
       !ok) {
     co_return std::unexpected(ok.error());
   }
+  create.uploader = request.caller.actor.principal.value;
   create.attributes.content_type = text_field_or(request.body, "content_type", "");
   if (const auto* metadata = request.body.if_contains("metadata");
       metadata != nullptr && metadata->is_object()) {

@@ -11,8 +11,10 @@ namespace {
 constexpr std::string_view statements[] = {
     "SELECT segment,offset,sequence,feed_after,clean,dropped,row_bytes FROM state",
     "UPDATE state SET segment=?,offset=?,sequence=?,feed_after=?,clean=?,dropped=?,row_bytes=?",
-    "SELECT id,name,created,versioning,object_lock FROM bucket WHERE name=?",
-    "SELECT id,name,created,versioning,object_lock FROM bucket ORDER BY name",
+    "SELECT id,name,created,versioning,object_lock,quota_bytes,quota_objects FROM bucket "
+    "LEFT JOIN usage ON usage.bucket=id WHERE name=?",
+    "SELECT id,name,created,versioning,object_lock,quota_bytes,quota_objects FROM bucket "
+    "LEFT JOIN usage ON usage.bucket=id ORDER BY name",
     "INSERT OR REPLACE INTO bucket(id,name,created,versioning,object_lock) VALUES(?,?,?,?,?)",
     "UPDATE bucket SET versioning=?2 WHERE id=?1",
     "UPDATE bucket SET object_lock=1 WHERE id=?",
@@ -67,6 +69,12 @@ constexpr std::string_view statements[] = {
     "INSERT INTO segment(number,live_bytes) VALUES(?1,?2) "
     "ON CONFLICT(number) DO UPDATE SET live_bytes=live_bytes+?2",
     "SELECT number,live_bytes FROM segment ORDER BY number",
+    "INSERT INTO usage(bucket,bytes,objects,quota_bytes,quota_objects) VALUES(?1,0,0,?2,?3) "
+    "ON CONFLICT(bucket) DO UPDATE SET quota_bytes=?2,quota_objects=?3",
+    "SELECT bytes,objects FROM usage WHERE bucket=?",
+    "INSERT INTO usage(bucket,bytes,objects) VALUES(?1,?2,?3) "
+    "ON CONFLICT(bucket) DO UPDATE SET bytes=bytes+?2,objects=objects+?3",
+    "DELETE FROM usage WHERE bucket=?",
     "INSERT INTO change(bucket,sequence,kind,key,version,etag,size,time) VALUES(?,?,?,?,?,?,?,?)",
     "UPDATE current SET extents=?4 WHERE bucket=?1 AND key=?2 AND sequence=?3",
     "UPDATE old SET extents=?4 WHERE bucket=?1 AND key=?2 AND sequence=?3",
@@ -84,9 +92,19 @@ std::uint64_t number(const Statement& row, int column) {
   return static_cast<std::uint64_t>(row.integer(column));
 }
 
+// Stored one higher, so that what a bucket without a row has, 0, means none.
+std::optional<std::uint64_t> limit(const Statement& row, int column) {
+  const std::uint64_t stored = number(row, column);
+  return stored == 0 ? std::nullopt : std::optional(stored - 1);
+}
+std::uint64_t stored_limit(const std::optional<std::uint64_t>& limit) {
+  return limit ? *limit + 1 : 0;
+}
+
 BucketRow to_bucket(const Statement& row) {
-  return {number(row, 0), row.string(1), row.integer(2), static_cast<int>(row.integer(3)),
-          row.integer(4) != 0};
+  return {number(row, 0),      row.string(1),
+          row.integer(2),      static_cast<int>(row.integer(3)),
+          row.integer(4) != 0, {limit(row, 5), limit(row, 6)}};
 }
 
 }  // namespace
@@ -185,12 +203,30 @@ Result<bool> Catalogue::holds_no_version(std::uint64_t bucket) {
 }
 
 Result<void> Catalogue::erase_bucket(std::uint64_t bucket) {
-  for (const auto query :
-       {Query::erase_bucket, Query::erase_documents, Query::erase_bucket_changes}) {
+  for (const auto query : {Query::erase_bucket, Query::erase_documents, Query::erase_usage,
+                           Query::erase_bucket_changes}) {
     if (auto done = execute(query, bucket); !done) return done;
   }
   return {};
 }
+
+Result<void> Catalogue::set_quota(std::uint64_t bucket, const QuotaRow& quota) {
+  return execute(Query::set_quota, bucket, stored_limit(quota.bytes), stored_limit(quota.objects));
+}
+
+Result<UsageRow> Catalogue::usage(std::uint64_t bucket) {
+  auto row = one<UsageRow>(
+      Query::usage, [](const Statement& at) { return UsageRow{number(at, 0), number(at, 1)}; },
+      bucket);
+  if (!row) return std::unexpected(row.error());
+  return row->value_or(UsageRow{});
+}
+
+Result<void> Catalogue::add_usage(std::uint64_t bucket, std::int64_t bytes, std::int64_t objects) {
+  return execute(Query::add_usage, bucket, bytes, objects);
+}
+
+Result<void> Catalogue::recount_usage() { return database_.run(count_usage_sql); }
 
 Result<std::optional<std::string>> Catalogue::document(std::uint64_t bucket, int kind) {
   return one<std::string>(

@@ -52,6 +52,12 @@ class Catalogue {
   Result<std::optional<std::string>> document(std::uint64_t bucket, int kind);
   Result<void> set_document(std::uint64_t bucket, int kind, std::string_view text);
 
+  Result<void> set_quota(std::uint64_t bucket, const QuotaRow& quota);
+  Result<UsageRow> usage(std::uint64_t bucket);
+  // From the rows, where the log does not tell all that made them.
+  Result<void> recount_usage();
+  Result<void> add_usage(std::uint64_t bucket, std::int64_t bytes, std::int64_t objects);
+
   // --- Versions
   Result<std::optional<VersionRow>> find_current(std::uint64_t bucket, std::string_view key);
   Result<std::optional<VersionRow>> find_version(std::uint64_t bucket, std::string_view key,
@@ -114,7 +120,7 @@ class Catalogue {
 
  private:
   enum class Query : std::size_t;
-  static constexpr std::size_t query_count = 54;
+  static constexpr std::size_t query_count = 58;
 
   Result<Statement*> use(Query query);
   template <class... Args>

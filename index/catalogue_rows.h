@@ -22,12 +22,19 @@ struct AppliedState {
   std::int64_t row_bytes = 0;             // what the live records take beside their bodies, about
 };
 
+struct QuotaRow {
+  std::optional<std::uint64_t> bytes, objects;
+};
+struct UsageRow {
+  std::uint64_t bytes = 0, objects = 0;
+};
 struct BucketRow {
   std::uint64_t id = 0;
   std::string name;
   std::int64_t created = 0;
   int versioning = 0;
   bool object_lock = false;
+  QuotaRow quota{};
 };
 
 struct VersionRow {

@@ -65,9 +65,39 @@ DELETE FROM upload; DELETE FROM part; DELETE FROM blob; DELETE FROM segment; DEL
 UPDATE state SET segment=0, offset=0, sequence=0, feed_after=0, clean=0;
 )sql";
 
-constexpr const char* steps[] = {first_schema, lodgers};
+// What buckets hold, and what they may: a limit is stored one higher, 0 is none.
+constexpr const char* usage_and_quota = R"sql(
+CREATE TABLE usage(
+  bucket INTEGER PRIMARY KEY, bytes INTEGER NOT NULL, objects INTEGER NOT NULL,
+  quota_bytes INTEGER NOT NULL DEFAULT 0, quota_objects INTEGER NOT NULL DEFAULT 0);
+INSERT INTO usage(bucket, bytes, objects)
+  SELECT bucket, sum(bytes), sum(objects) FROM (
+    SELECT bucket, sum(size) AS bytes, count(*) AS objects FROM current GROUP BY bucket
+    UNION ALL
+    SELECT bucket, sum(size), count(*) FROM old WHERE marker = 0 GROUP BY bucket
+    UNION ALL
+    SELECT upload.bucket, sum(part.size), 0 FROM part JOIN upload ON part.upload = upload.id
+    GROUP BY upload.bucket)
+  GROUP BY bucket;
+)sql";
+
+constexpr const char* steps[] = {first_schema, lodgers, usage_and_quota};
 
 }  // namespace
+
+const char* const count_usage_sql = R"sql(
+UPDATE usage SET bytes = 0, objects = 0;
+INSERT INTO usage(bucket, bytes, objects)
+  SELECT bucket, sum(bytes), sum(objects) FROM (
+    SELECT bucket, sum(size) AS bytes, count(*) AS objects FROM current GROUP BY bucket
+    UNION ALL
+    SELECT bucket, sum(size), count(*) FROM old WHERE marker = 0 GROUP BY bucket
+    UNION ALL
+    SELECT upload.bucket, sum(part.size), 0 FROM part JOIN upload ON part.upload = upload.id
+    GROUP BY upload.bucket)
+  WHERE true GROUP BY bucket
+  ON CONFLICT(bucket) DO UPDATE SET bytes = excluded.bytes, objects = excluded.objects;
+)sql";
 
 std::span<const char* const> catalogue_steps() { return steps; }
 

@@ -6,5 +6,7 @@
 namespace holdfast::index {
 
 std::span<const char* const> catalogue_steps();
+// Counts what buckets hold from their rows.
+extern const char* const count_usage_sql;
 
 }  // namespace holdfast::index

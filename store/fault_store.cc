@@ -168,12 +168,8 @@ Async<void> FaultStore::set_tags(BucketName bucket, ObjectKey key, std::optional
   return pass(Operation::write, inner_.set_tags(std::move(bucket), std::move(key),
                                                 std::move(version), std::move(tags)));
 }
-Async<void> FaultStore::set_retention(BucketName bucket, ObjectKey key,
-                                      std::optional<VersionId> version, Retention retention,
-                                      bool bypass_governance) {
-  return pass(Operation::write,
-              inner_.set_retention(std::move(bucket), std::move(key), std::move(version), retention,
-                                   bypass_governance));
+Async<void> FaultStore::set_lock(LockRequest request) {
+  return pass(Operation::write, inner_.set_lock(std::move(request)));
 }
 Async<ListPage> FaultStore::list(ListRequest request) {
   return pass(Operation::list, inner_.list(std::move(request)));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "store/quota.h"
+
 namespace holdfast::store {
 namespace {
 
@@ -34,6 +36,7 @@ class Applier {
 
   Result<void> operator()(const DeleteBucketOp& op) {
     effects_.changed_buckets.insert(op.bucket);
+    effects_.usage.erase(op.bucket);
     return catalogue_.erase_bucket(op.bucket);
   }
 
@@ -44,6 +47,9 @@ class Applier {
   Result<void> operator()(const SetDocumentOp& op) {
     if (op.kind == BucketDocument::object_lock && !op.text.empty()) {
       if (auto locked = catalogue_.set_bucket_object_lock(op.bucket); !locked) return locked;
+    }
+    if (op.kind == BucketDocument::quota) {
+      if (auto set = catalogue_.set_quota(op.bucket, quota_row(op.text)); !set) return set;
     }
     return catalogue_.set_document(op.bucket, std::to_underlying(op.kind), op.text);
   }
@@ -57,6 +63,7 @@ class Applier {
     if (auto held = refer(extents, +1); !held) return held;
     row.extents = encode_extents(extents);
     if (auto gone = make_way(op); !gone) return gone;
+    count(row, +1);
     auto put = op.delete_marker ? catalogue_.insert_old(row) : catalogue_.insert_current(row);
     if (put)
       put = take_in(op.extents, {.bucket = op.bucket, .sequence = place_.sequence, .key = op.key});
@@ -77,6 +84,7 @@ class Applier {
     const index::VersionRow& row = **found;
     auto gone = row.latest ? catalogue_.erase_current(op.bucket, op.key)
                            : catalogue_.erase_old(op.bucket, op.key, op.target);
+    count(row, -1);
     if (gone) gone = release(row);
     if (gone) gone = promote(op.bucket, op.key);
     if (!gone) return gone;
@@ -100,8 +108,11 @@ class Applier {
   Result<void> operator()(const PutPartOp& op) {
     auto extents = placed(op.extents);
     if (auto held = refer(extents, +1); !held) return held;
+    auto upload = catalogue_.find_upload(op.upload);
+    if (!upload) return std::unexpected(upload.error());
     auto old = catalogue_.find_part(op.upload, op.number);
     if (!old) return std::unexpected(old.error());
+    if (*upload) count_bytes((*upload)->bucket, op.size, *old ? (*old)->size : 0);
     if (*old) {
       if (auto gone = release(**old); !gone) return gone;
     }
@@ -140,6 +151,7 @@ class Applier {
       done = release(**known);
       if (done) done = catalogue_.set_version_extents(row.bucket, row.key, op.target, row.extents);
     } else {
+      count(row, +1);
       done = insert_in_order(row);
     }
     if (!done) return done;
@@ -161,6 +173,24 @@ class Applier {
   }
 
  private:
+  void count(const index::VersionRow& row, std::int64_t sign) {
+    if (row.delete_marker) return;
+    UsageDelta& delta = effects_.usage[row.bucket];
+    delta.bytes += sign * static_cast<std::int64_t>(row.size);
+    delta.objects += sign;
+  }
+  void count_bytes(std::uint64_t bucket, std::uint64_t added, std::uint64_t taken) {
+    effects_.usage[bucket].bytes +=
+        static_cast<std::int64_t>(added) - static_cast<std::int64_t>(taken);
+  }
+  // It was checked before it was logged; one that cannot be read allows nothing.
+  static index::QuotaRow quota_row(const std::string& text) {
+    if (text.empty()) return {};
+    auto quota = parse_quota(text);
+    if (!quota) return {0, 0};
+    return {quota->bytes, quota->objects};
+  }
+
   std::vector<Extent> placed(std::vector<Extent> extents) const {
     for (auto& extent : extents) {
       if (extent.piece.home != Piece::Home::own) continue;
@@ -228,6 +258,7 @@ class Applier {
     if (!current) return std::unexpected(current.error());
     if (*current && null && (*current)->version == "null") {
       if (auto gone = catalogue_.erase_current(op.bucket, op.key); !gone) return gone;
+      count(**current, -1);
       return release(**current);
     }
     if (*current) {
@@ -237,6 +268,7 @@ class Applier {
     auto old = catalogue_.find_old_null(op.bucket, op.key);
     if (!old) return std::unexpected(old.error());
     if (!*old) return {};
+    count(**old, -1);
     auto gone = catalogue_.erase_old(op.bucket, op.key, (*old)->sequence);
     return gone ? release(**old) : gone;
   }
@@ -253,9 +285,12 @@ class Applier {
   }
 
   Result<void> drop_upload(std::string_view upload) {
+    auto open = catalogue_.find_upload(upload);
+    if (!open) return std::unexpected(open.error());
     auto parts = catalogue_.parts(upload, 0, 10'000);
     if (!parts) return std::unexpected(parts.error());
     for (const auto& part : *parts) {
+      if (*open) count_bytes((*open)->bucket, 0, part.size);
       if (auto gone = release(part); !gone) return gone;
     }
     return catalogue_.erase_upload(upload);
@@ -286,6 +321,10 @@ Result<void> apply_sums(index::Catalogue& catalogue, const ApplyEffects& effects
   for (const auto& [segment, change] : effects.live_bytes) {
     if (change == 0) continue;
     if (auto done = catalogue.add_live_bytes(segment, change); !done) return done;
+  }
+  for (const auto& [bucket, change] : effects.usage) {
+    if (change.bytes == 0 && change.objects == 0) continue;
+    if (auto done = catalogue.add_usage(bucket, change.bytes, change.objects); !done) return done;
   }
   return {};
 }

@@ -24,11 +24,15 @@ struct RecordPlace {
   bool partial_log = false;
 };
 
+struct UsageDelta {
+  std::int64_t bytes = 0, objects = 0;
+};
 // What follows from a group once it is committed.
 struct ApplyEffects {
   std::map<std::uint64_t, std::int64_t> live_bytes;  // change, by segment
   std::int64_t row_bytes = 0;                        // change, see index::AppliedState
   std::uint64_t dropped_segment = 0;                 // and all before it; 0: none
+  std::map<std::uint64_t, UsageDelta> usage;         // by bucket
   std::set<std::uint64_t> changed_buckets;           // the feed has news
   std::vector<std::string> dead_blobs;               // nothing refers to them any more
   std::vector<std::string> damaged_blobs;

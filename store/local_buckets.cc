@@ -3,6 +3,7 @@
 #include "s3/names.h"
 #include "store/local_rows.h"
 #include "store/local_state.h"
+#include "store/quota.h"
 
 namespace holdfast::store {
 
@@ -68,7 +69,12 @@ Async<std::vector<BucketInfo>> LocalStore::list_buckets() {
   auto rows = (*snapshot)->buckets();
   if (!rows) co_return std::unexpected(rows.error());
   std::vector<BucketInfo> all;
-  for (const auto& row : *rows) all.push_back(to_bucket_info(row));
+  for (const auto& row : *rows) {
+    auto usage = (*snapshot)->usage(row.id);
+    if (!usage) co_return std::unexpected(usage.error());
+    all.push_back(to_bucket_info(row));
+    all.back().usage = BucketUsage{usage->bytes, usage->objects};
+  }
   co_return all;
 }
 
@@ -77,7 +83,11 @@ Async<BucketInfo> LocalStore::head_bucket(BucketName name) {
   if (!snapshot) co_return std::unexpected(snapshot.error());
   auto row = find_bucket(**snapshot, name);
   if (!row) co_return std::unexpected(row.error());
-  co_return to_bucket_info(*row);
+  auto usage = (*snapshot)->usage(row->id);
+  if (!usage) co_return std::unexpected(usage.error());
+  BucketInfo info = to_bucket_info(*row);
+  info.usage = BucketUsage{usage->bytes, usage->objects};
+  co_return info;
 }
 
 Async<void> LocalStore::set_versioning(BucketName name, Versioning versioning) {
@@ -113,6 +123,9 @@ Async<std::string> LocalStore::bucket_document(BucketName name, BucketDocument k
 
 Async<void> LocalStore::set_bucket_document(BucketName name, BucketDocument kind,
                                             std::string text) {
+  if (kind == BucketDocument::quota && !text.empty()) {
+    if (auto quota = parse_quota(text); !quota) co_return std::unexpected(quota.error());
+  }
   const std::size_t bytes = text.size();
   co_return co_await state_->sequencer->submit(
       [name, kind, text = std::move(text)](WriteGroup& group) -> Result<void> {

@@ -133,6 +133,7 @@ Result<NewVersion> assemble(const CompleteRequest& request, const Parts& parts, 
   version.meta.checksums = std::move(*checksums);
   version.meta.retention = meta.retention;
   version.meta.upload = request.upload.value;
+  version.meta.uploader = std::move(meta.uploader);
   version.upload = request.upload.value;
   return version;
 }
@@ -172,6 +173,10 @@ Result<PutResult> judge_complete(WriteGroup& group, const CompleteRequest& reque
   if (!checked) return std::unexpected(checked.error());
   auto version = assemble(request, *parts, std::move(*meta));
   if (!version) return std::unexpected(version.error());
+  // Its bytes are those of its parts, which were counted when they came.
+  auto admitted = settle_retention(group, *bucket, version->meta.retention);
+  if (admitted) admitted = check_room(group, *bucket, {{.objects = 1}, {}});
+  if (!admitted) return std::unexpected(admitted.error());
   return append_version(group, *bucket, std::move(*version), {});
 }
 

@@ -24,6 +24,7 @@ class WriteGroup {
   Clock& clock() { return clock_; }
   Random& random() { return random_; }
   std::uint64_t next_sequence() const { return next_sequence_; }
+  const ApplyEffects& effects() const { return effects_; }  // of what was appended so far
 
   // Puts the record into the group and applies it; answers its sequence. An error here fails the
   // whole group: judge first, append last.

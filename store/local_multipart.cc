@@ -39,8 +39,8 @@ Result<OpenUpload> find_upload(index::Catalogue& catalogue, const BucketName& bu
 }
 
 UploadInfo to_upload_info(const index::UploadRow& row, const UploadMeta& meta) {
-  return {ObjectKey(row.key), UploadId(row.id), from_nanoseconds(row.started), meta.checksum,
-          meta.checksum_type};
+  return {ObjectKey(row.key), UploadId(row.id),   from_nanoseconds(row.started),
+          meta.checksum,      meta.checksum_type, meta.uploader};
 }
 
 Result<PartInfo> to_part_info(const index::PartRow& row) {
@@ -72,6 +72,8 @@ struct PartTarget {
 Result<PartInfo> judge_part(WriteGroup& group, const PartTarget& target, LocalBody& body) {
   auto upload = find_upload(group.catalogue(), target.bucket, target.key, target.upload);
   if (!upload) return std::unexpected(upload.error());
+  auto room = check_room(group, upload->bucket, {{.bytes = body.size}, {}});
+  if (!room) return std::unexpected(room.error());
   const TimePoint now = group.clock().now();
   PutPartOp op{target.upload.value, target.number,  to_hex(as_bytes(body.md5)), body.size,
                to_nanoseconds(now), body.checksums, std::move(body.extents)};
@@ -122,7 +124,7 @@ Async<UploadId> LocalStore::create_upload(CreateUploadRequest request) {
     // Byte order of upload ids is the order of their start.
     const UploadId id(fmt::format("{:016x}{}", group.next_sequence(), group.random().hex(8)));
     const UploadMeta meta{request.attributes, request.retention, request.checksum,
-                          request.checksum_type};
+                          request.checksum_type, request.uploader};
     auto done =
         group.append(CreateUploadOp{bucket->id, request.key.value, id.value,
                                     to_nanoseconds(group.clock().now()), encode_upload_meta(meta)});

@@ -8,6 +8,7 @@
 #include "store/local_objects.h"
 #include "store/local_rows.h"
 #include "store/local_state.h"
+#include "store/object_lock.h"
 
 namespace holdfast::store {
 
@@ -52,14 +53,18 @@ Result<PutResult> judge_put(WriteGroup& group, PutRequest& request, LocalBody& b
   auto bucket = find_bucket(group.catalogue(), request.bucket);
   if (!bucket) return std::unexpected(bucket.error());
   auto held = check_write_on(group.catalogue(), bucket->id, request.key, request.conditions);
-  if (held) held = check_retention_on(*bucket, request.retention);
+  if (held) held = settle_retention(group, *bucket, request.retention);
   if (!held) return std::unexpected(held.error());
   NewVersion version;
   version.key = std::move(request.key);
   version.etag = ETag(to_hex(as_bytes(body.md5)));
   version.size = body.size;
   version.meta = {
-      std::move(request.attributes), std::move(body.checksums), {}, request.retention, {}, {}};
+      std::move(request.attributes), std::move(body.checksums), {}, request.retention, {}, {},
+      std::move(request.uploader)};
+  if (auto room = check_room_for(group, *bucket, version); !room) {
+    return std::unexpected(room.error());
+  }
   version.extents = std::move(body.extents);
   auto result = append_version(group, *bucket, std::move(version), body.bytes);
   if (result) group.keep(std::move(body.blob));
@@ -113,6 +118,7 @@ Result<PutResult> judge_copy(WriteGroup& group, CopyRequest& request, const Copy
   auto bucket = find_bucket(group.catalogue(), request.bucket);
   if (!bucket) return std::unexpected(bucket.error());
   auto held = check_write_on(group.catalogue(), bucket->id, request.key, request.conditions);
+  if (held) held = settle_retention(group, *bucket, request.retention);
   if (!held) return std::unexpected(held.error());
   if (!digest.checksums.empty() && digest.sequence != source->row.sequence) {
     return fail(ErrorCode::conflict, "the source of the copy changed meanwhile: try again");
@@ -124,13 +130,17 @@ Result<PutResult> judge_copy(WriteGroup& group, CopyRequest& request, const Copy
   version.etag = source->info.etag;
   version.size = source->info.size;
   version.meta = to_meta(source->info);
-  version.meta.retention = {};
+  version.meta.retention = request.retention;
   version.meta.upload.clear();
+  version.meta.uploader = std::move(request.uploader);
   if (request.replace) version.meta.attributes = std::move(*request.replace);
   for (const auto& checksum : digest.checksums) {
     std::erase_if(version.meta.checksums,
                   [&](const Checksum& old) { return old.algorithm == checksum.algorithm; });
     version.meta.checksums.push_back(checksum);
+  }
+  if (auto room = check_room_for(group, *bucket, version); !room) {
+    return std::unexpected(room.error());
   }
   version.extents = std::move(*extents);
   return append_version(group, *bucket, std::move(version), {});
@@ -141,16 +151,6 @@ Result<void> append_meta(WriteGroup& group, const StoredObject& object) {
                                         encode_meta(to_meta(object.info))});
   if (!done) return std::unexpected(done.error());
   return {};
-}
-
-Result<void> judge_retention(const Retention& old, const Retention& wanted, TimePoint now,
-                             bool bypass_governance) {
-  const bool in_force = old.mode != Retention::Mode::none && old.until > now;
-  // Another mode is another promise: AWS asks for the bypass to change even to the stronger one.
-  const bool weaker = wanted.until < old.until || wanted.mode != old.mode;
-  const bool waived = old.mode == Retention::Mode::governance && bypass_governance;
-  if (!in_force || !weaker || waived) return {};
-  return fail(ErrorCode::locked, "retention cannot be shortened or weakened");
 }
 
 }  // namespace
@@ -200,22 +200,18 @@ Async<void> LocalStore::set_tags(BucketName bucket, ObjectKey key, std::optional
       });
 }
 
-Async<void> LocalStore::set_retention(BucketName bucket, ObjectKey key,
-                                      std::optional<VersionId> version, Retention retention,
-                                      bool bypass_governance) {
+Async<void> LocalStore::set_lock(LockRequest request) {
   co_return co_await state_->sequencer->submit(
-      [bucket, key, version, retention, bypass_governance](WriteGroup& group) -> Result<void> {
-        auto in = find_bucket(group.catalogue(), bucket);
+      [request = std::move(request)](WriteGroup& group) -> Result<void> {
+        auto in = find_bucket(group.catalogue(), request.bucket);
         if (!in) return std::unexpected(in.error());
-        auto object = find_object(group.catalogue(), in->id, key, version);
+        auto object = find_object(group.catalogue(), in->id, request.key, request.version);
         if (!object) return std::unexpected(object.error());
-        auto judged = check_retention_on(*in, retention);
-        if (judged) {
-          judged = judge_retention(object->info.retention, retention, group.clock().now(),
-                                   bypass_governance);
-        }
-        if (!judged) return judged;
-        object->info.retention = retention;
+        auto next = change_lock(object->info.retention, request, group.clock().now());
+        if (!next) return std::unexpected(next.error());
+        auto lockable = check_retention_on(*in, *next);
+        if (!lockable) return lockable;
+        object->info.retention = *next;
         return append_meta(group, *object);
       });
 }

@@ -84,6 +84,11 @@ Result<RecoveredStore> replay_onto(const std::string& log_directory, index::Cata
     recovered.catalogue.rollback();
     return std::unexpected(flushed.error());
   }
+  if (partial) {
+    // Compaction wrote rows again in another order than they were made.
+    auto counted = recovered.catalogue.recount_usage();
+    if (!counted) return std::unexpected(counted.error());
+  }
   recovered.state = replay.state();
   if (partial && recovered.state.dropped + 1 < segments->front()) {
     return fail(ErrorCode::corrupted,

@@ -7,18 +7,10 @@
 #include "store/local_objects.h"
 #include "store/local_rows.h"
 #include "store/local_state.h"
+#include "store/object_lock.h"
 
 namespace holdfast::store {
 namespace {
-
-Result<void> check_unlocked(const ObjectInfo& info, TimePoint now, bool bypass_governance) {
-  const Retention& retention = info.retention;
-  const bool in_force = retention.mode != Retention::Mode::none && retention.until > now;
-  const bool waived = retention.mode == Retention::Mode::governance && bypass_governance;
-  if (!retention.legal_hold && (!in_force || waived)) return {};
-  return fail(ErrorCode::locked, "version {} of {} is kept by Object Lock", info.version.value,
-              log_field(info.key.value));
-}
 
 Result<void> check_latest(index::Catalogue& catalogue, std::uint64_t bucket,
                           const DeleteRequest& request) {

@@ -16,7 +16,7 @@ TimePoint from_nanoseconds(std::int64_t time) { return TimePoint(std::chrono::na
 
 BucketInfo to_bucket_info(const index::BucketRow& row) {
   return {BucketName(row.name), from_nanoseconds(row.created),
-          static_cast<Versioning>(row.versioning), row.object_lock};
+          static_cast<Versioning>(row.versioning), row.object_lock, std::nullopt};
 }
 
 Result<ObjectInfo> to_object_info(const index::VersionRow& row) {
@@ -38,12 +38,13 @@ Result<ObjectInfo> to_object_info(const index::VersionRow& row) {
   info.retention = meta->retention;
   info.part_checksums = std::move(meta->part_checksums);
   info.upload = UploadId(std::move(meta->upload));
+  info.uploader = std::move(meta->uploader);
   return info;
 }
 
 ObjectMeta to_meta(const ObjectInfo& info) {
-  return {info.attributes, info.checksums,      info.part_sizes,
-          info.retention,  info.part_checksums, info.upload.value};
+  return {info.attributes,     info.checksums,    info.part_sizes, info.retention,
+          info.part_checksums, info.upload.value, info.uploader};
 }
 
 std::string make_version_id(std::uint64_t sequence, Random& random) {

@@ -116,6 +116,26 @@ std::vector<Extent> take_extents(ByteReader& in) {
   return extents;
 }
 
+// What came after the first format, as (number, text) to the end, absent where empty: older records
+// are read as they are.
+enum class Extra : std::uint8_t { uploader = 1 };
+
+void put_extra(ByteWriter& out, Extra number, std::string_view text) {
+  if (text.empty()) return;
+  out.varint(std::to_underlying(number));
+  out.text(text);
+}
+
+template <class Meta>
+void take_extras(ByteReader& in, Meta& meta) {
+  while (in.ok() && !in.at_end()) {
+    const auto number = static_cast<Extra>(in.varint());
+    auto text = in.text();
+    if (number != Extra::uploader) return in.refuse();
+    meta.uploader = std::move(text);
+  }
+}
+
 // --- Operations: put() and take() mirror each other field by field.
 
 void put(ByteWriter& out, const CreateBucketOp& op) {
@@ -324,9 +344,10 @@ std::string encode_meta(const ObjectMeta& meta) {
   for (const auto size : meta.part_sizes) writer.varint(size);
   put(writer, meta.retention);
   // Fields that came later end the text, and are left out where they say nothing.
-  if (meta.part_checksums.empty() && meta.upload.empty()) return out;
+  if (meta.part_checksums.empty() && meta.upload.empty() && meta.uploader.empty()) return out;
   put(writer, meta.part_checksums);
   writer.text(meta.upload);
+  put_extra(writer, Extra::uploader, meta.uploader);
   return out;
 }
 
@@ -342,6 +363,7 @@ Result<ObjectMeta> decode_meta(std::string_view bytes) {
     if (in.at_end()) return meta;
     meta.part_checksums = take_checksums(in);
     meta.upload = in.text();
+    take_extras(in, meta);
     return meta;
   });
 }
@@ -353,6 +375,7 @@ std::string encode_upload_meta(const UploadMeta& meta) {
   put(writer, meta.retention);
   writer.varint(meta.checksum ? std::to_underlying(*meta.checksum) + 1u : 0u);
   writer.varint(std::to_underlying(meta.checksum_type));
+  put_extra(writer, Extra::uploader, meta.uploader);
   return out;
 }
 
@@ -364,6 +387,7 @@ Result<UploadMeta> decode_upload_meta(std::string_view bytes) {
     const std::uint64_t checksum = in.varint();
     if (checksum > 0) meta.checksum = static_cast<ChecksumAlgorithm>(checksum - 1);
     meta.checksum_type = static_cast<ChecksumType>(in.varint());
+    take_extras(in, meta);
     return meta;
   });
 }

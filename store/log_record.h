@@ -42,6 +42,7 @@ struct ObjectMeta {
   Retention retention;
   std::vector<Checksum> part_checksums;
   std::string upload;  // that was completed to it
+  std::string uploader;
 };
 std::string encode_meta(const ObjectMeta& meta);
 Result<ObjectMeta> decode_meta(std::string_view bytes);
@@ -51,6 +52,7 @@ struct UploadMeta {
   Retention retention;
   std::optional<ChecksumAlgorithm> checksum;
   ChecksumType checksum_type = ChecksumType::composite;
+  std::string uploader;
 };
 std::string encode_upload_meta(const UploadMeta& meta);
 Result<UploadMeta> decode_upload_meta(std::string_view bytes);

@@ -129,6 +129,7 @@ Result<StoredVersion> assemble(const CompleteRequest& request, const StoredUploa
   version.info.checksums = std::move(*checksums);
   version.info.retention = upload.retention;
   version.info.upload = request.upload;
+  version.info.uploader = upload.info.uploader;
   version.bytes = std::make_shared<const std::string>(std::move(bytes));
   return version;
 }
@@ -145,7 +146,9 @@ Async<UploadId> MemoryStore::create_upload(CreateUploadRequest request) {
   // Byte order of upload ids is the order of their start, so that paging by either is the same.
   const UploadId id(fmt::format("{:016x}{}", ++state_->sequence, state_->random.hex(8)));
   StoredUpload upload;
-  upload.info = {request.key, id, state_->clock.now(), request.checksum, request.checksum_type};
+  upload.info = {request.key,           id,
+                 state_->clock.now(),   request.checksum,
+                 request.checksum_type, std::move(request.uploader)};
   upload.attributes = std::move(request.attributes);
   upload.retention = request.retention;
   (*bucket)->uploads.emplace(std::pair(request.key.value, id.value), std::move(upload));
@@ -168,6 +171,9 @@ Async<PartInfo> MemoryStore::put_part(PartRequest request, BodyReader& body) {
   if (!bucket) co_return std::unexpected(bucket.error());
   upload = find_upload(**bucket, request.key, request.upload);
   if (!upload) co_return std::unexpected(upload.error());
+  if (auto room = check_room(**bucket, {{.bytes = taken->bytes.size()}, {}}); !room) {
+    co_return std::unexpected(room.error());
+  }
   co_return keep_part(**upload, request.number, std::move(*taken), state_->clock.now());
 }
 
@@ -194,6 +200,9 @@ Async<PartInfo> MemoryStore::copy_part(CopyPartRequest request) {
   auto taken = check_bytes((*source)->bytes->substr(window->first, window->length),
                            IntakeRules{.compute = algorithms_of(**upload)});
   if (!taken) co_return std::unexpected(taken.error());
+  if (auto room = check_room(**bucket, {{.bytes = taken->bytes.size()}, {}}); !room) {
+    co_return std::unexpected(room.error());
+  }
   co_return keep_part(**upload, request.number, std::move(*taken), state_->clock.now());
 }
 
@@ -216,6 +225,9 @@ Async<PutResult> MemoryStore::complete_upload(CompleteRequest request) {
   if (!held) co_return std::unexpected(held.error());
   auto version = assemble(request, **upload);
   if (!version) co_return std::unexpected(version.error());
+  auto admitted = settle_retention(**bucket, version->info.retention, state_->clock.now());
+  if (admitted) admitted = check_room(**bucket, {{.objects = 1}, {}});
+  if (!admitted) co_return std::unexpected(admitted.error());
   (*bucket)->uploads.erase({request.key.value, request.upload.value});
   co_return to_put_result(state_->commit(**bucket, std::move(*version)));
 }

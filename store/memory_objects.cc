@@ -6,6 +6,7 @@
 #include "store/body_intake.h"
 #include "store/conditions.h"
 #include "store/memory_state.h"
+#include "store/object_lock.h"
 
 namespace holdfast::store {
 
@@ -22,7 +23,7 @@ Async<PutResult> MemoryStore::put(PutRequest request, BodyReader& body) {
   const StoredVersion* current = current_version(**bucket, request.key);
   auto held = check_write(request.conditions, current ? &current->info : nullptr, request.key);
   if (!held) co_return std::unexpected(held.error());
-  auto lockable = check_retention(**bucket, request.retention);
+  auto lockable = settle_retention(**bucket, request.retention, state_->clock.now());
   if (!lockable) co_return std::unexpected(lockable.error());
 
   StoredVersion version;
@@ -32,6 +33,10 @@ Async<PutResult> MemoryStore::put(PutRequest request, BodyReader& body) {
   version.info.attributes = std::move(request.attributes);
   version.info.checksums = std::move(taken->checksums);
   version.info.retention = request.retention;
+  version.info.uploader = std::move(request.uploader);
+  if (auto room = check_room_for(**bucket, version.info); !room) {
+    co_return std::unexpected(room.error());
+  }
   version.bytes = std::make_shared<const std::string>(std::move(taken->bytes));
   co_return to_put_result(state_->commit(**bucket, std::move(version)));
 }
@@ -92,12 +97,17 @@ Async<PutResult> MemoryStore::copy(CopyRequest request) {
   if (!readable) co_return std::unexpected(readable.error());
   const StoredVersion* current = current_version(**bucket, request.key);
   auto held = check_write(request.conditions, current ? &current->info : nullptr, request.key);
+  if (held) held = settle_retention(**bucket, request.retention, state_->clock.now());
   if (!held) co_return std::unexpected(held.error());
 
   StoredVersion version = **source;  // shares the bytes
   version.info.key = std::move(request.key);
-  version.info.retention = {};
+  version.info.retention = request.retention;
   version.info.upload = {};
+  version.info.uploader = std::move(request.uploader);
+  if (auto room = check_room_for(**bucket, version.info); !room) {
+    co_return std::unexpected(room.error());
+  }
   if (request.replace) version.info.attributes = std::move(*request.replace);
   auto computed = check_bytes(*version.bytes, IntakeRules{.compute = std::move(request.compute)});
   if (!computed) co_return std::unexpected(computed.error());
@@ -118,21 +128,15 @@ Async<void> MemoryStore::set_tags(BucketName bucket, ObjectKey key,
   co_return Result<void>();
 }
 
-Async<void> MemoryStore::set_retention(BucketName bucket, ObjectKey key,
-                                       std::optional<VersionId> version, Retention retention,
-                                       bool bypass_governance) {
-  auto found = state_->find_version(bucket, key, version);
+Async<void> MemoryStore::set_lock(LockRequest request) {
+  auto found = state_->find_version(request.bucket, request.key, request.version);
   if (!found) co_return std::unexpected(found.error());
-  auto lockable = check_retention(**state_->find(bucket), retention);
+  Retention& present = (*found)->info.retention;
+  auto next = change_lock(present, request, state_->clock.now());
+  if (!next) co_return std::unexpected(next.error());
+  auto lockable = check_retention(**state_->find(request.bucket), *next);
   if (!lockable) co_return std::unexpected(lockable.error());
-  Retention& old = (*found)->info.retention;
-  const bool in_force = old.mode != Retention::Mode::none && old.until > state_->clock.now();
-  const bool weaker = retention.until < old.until || retention.mode != old.mode;
-  const bool waived = old.mode == Retention::Mode::governance && bypass_governance;
-  if (in_force && weaker && !waived) {
-    co_return fail(ErrorCode::locked, "retention cannot be shortened or weakened");
-  }
-  old = retention;
+  present = *next;
   co_return Result<void>();
 }
 

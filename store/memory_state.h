@@ -12,6 +12,7 @@
 
 #include "base/event.h"
 #include "store/memory_store.h"
+#include "store/quota.h"
 
 namespace holdfast::store {
 
@@ -68,7 +69,6 @@ struct MemoryStore::State {
   void note(StoredBucket& bucket, ChangeKind kind, const ObjectInfo& info);
   Result<DeleteResult> remove(const DeleteRequest& request);
   Result<DeleteResult> remove_version(StoredBucket& bucket, const DeleteRequest& request);
-  Result<void> check_unlocked(const StoredVersion& version, bool bypass_governance) const;
 };
 
 // The latest version of the key, where there is one that is no delete marker.
@@ -76,5 +76,11 @@ const StoredVersion* current_version(const StoredBucket& bucket, const ObjectKey
 PutResult to_put_result(const ObjectInfo& info);
 // Retention needs a bucket made with Object Lock: invalid_argument.
 Result<void> check_retention(const StoredBucket& bucket, const Retention& retention);
+// The same, and the bucket's default where `retention` has none.
+Result<void> settle_retention(const StoredBucket& bucket, Retention& retention, TimePoint now);
+BucketUsage usage_of(const StoredBucket& bucket);
+Result<void> check_room(const StoredBucket& bucket, const UsageChange& change);
+// The same for a new version, which may take the place of the key's version "null".
+Result<void> check_room_for(const StoredBucket& bucket, const ObjectInfo& added);
 
 }  // namespace holdfast::store

@@ -8,6 +8,7 @@
 #include "store/body_intake.h"
 #include "store/conditions.h"
 #include "store/memory_state.h"
+#include "store/object_lock.h"
 
 namespace holdfast::store {
 
@@ -29,6 +30,54 @@ Result<void> check_retention(const StoredBucket& bucket, const Retention& retent
   if (retention.mode == Retention::Mode::none && !retention.legal_hold) return {};
   return fail(ErrorCode::invalid_argument, "bucket {} was made without Object Lock",
               bucket.info.name.value);
+}
+
+Result<void> settle_retention(const StoredBucket& bucket, Retention& retention, TimePoint now) {
+  if (auto lockable = check_retention(bucket, retention); !lockable) return lockable;
+  const auto text = bucket.documents.find(BucketDocument::object_lock);
+  if (!bucket.info.object_lock || retention.mode != Retention::Mode::none ||
+      text == bucket.documents.end()) {
+    return {};
+  }
+  auto given = default_retention(text->second, now);
+  if (!given) return std::unexpected(given.error());
+  retention.mode = given->mode;
+  retention.until = given->until;
+  return {};
+}
+
+BucketUsage usage_of(const StoredBucket& bucket) {
+  BucketUsage usage;
+  for (const auto& [key, versions] : bucket.keys) {
+    for (const auto& version : versions) {
+      usage.bytes += version.info.size;
+      if (!version.info.delete_marker) ++usage.objects;
+    }
+  }
+  for (const auto& [key, upload] : bucket.uploads) {
+    for (const auto& [number, part] : upload.parts) usage.bytes += part.info.size;
+  }
+  return usage;
+}
+
+Result<void> check_room(const StoredBucket& bucket, const UsageChange& change) {
+  const auto text = bucket.documents.find(BucketDocument::quota);
+  if (text == bucket.documents.end()) return {};
+  auto quota = parse_quota(text->second);
+  if (!quota) return std::unexpected(quota.error());
+  return check_quota(*quota, usage_of(bucket), change);
+}
+
+Result<void> check_room_for(const StoredBucket& bucket, const ObjectInfo& added) {
+  UsageChange change{{added.size, 1}, {}};
+  const auto found = bucket.keys.find(added.key.value);
+  if (bucket.info.versioning != Versioning::enabled && found != bucket.keys.end()) {
+    for (const auto& old : found->second) {
+      if (old.info.version.value != "null" || old.info.delete_marker) continue;
+      change.replaced = {old.info.size, 1};
+    }
+  }
+  return check_room(bucket, change);
 }
 
 // --- State
@@ -93,16 +142,6 @@ void MemoryStore::State::note(StoredBucket& bucket, ChangeKind kind, const Objec
   bucket.news.notify();
 }
 
-Result<void> MemoryStore::State::check_unlocked(const StoredVersion& version,
-                                                bool bypass_governance) const {
-  const Retention& retention = version.info.retention;
-  const bool in_force = retention.mode != Retention::Mode::none && retention.until > clock.now();
-  const bool waived = retention.mode == Retention::Mode::governance && bypass_governance;
-  if (!retention.legal_hold && (!in_force || waived)) return {};
-  return fail(ErrorCode::locked, "version {} of {} is kept by Object Lock",
-              version.info.version.value, log_field(version.info.key.value));
-}
-
 Result<DeleteResult> MemoryStore::State::remove_version(StoredBucket& bucket,
                                                         const DeleteRequest& request) {
   const VersionId wanted = request.version.value_or(VersionId("null"));
@@ -114,7 +153,7 @@ Result<DeleteResult> MemoryStore::State::remove_version(StoredBucket& bucket,
   const auto at = std::ranges::find_if(
       versions, [&](const auto& stored) { return stored.info.version == wanted; });
   if (at == versions.end()) return result;
-  if (auto unlocked = check_unlocked(*at, request.bypass_governance); !unlocked) {
+  if (auto unlocked = check_unlocked(at->info, clock.now(), request.bypass_governance); !unlocked) {
     return std::unexpected(unlocked.error());
   }
   const ObjectInfo removed = std::move(at->info);
@@ -187,7 +226,8 @@ Async<void> MemoryStore::create_bucket(BucketName name, bool object_lock) {
   }
   auto bucket = std::make_shared<StoredBucket>(state_->executor);
   bucket->info = {name, state_->clock.now(),
-                  object_lock ? Versioning::enabled : Versioning::unversioned, object_lock};
+                  object_lock ? Versioning::enabled : Versioning::unversioned, object_lock,
+                  std::nullopt};
   state_->buckets.emplace(name.value, std::move(bucket));
   co_return Result<void>();
 }
@@ -213,7 +253,9 @@ Async<std::vector<BucketInfo>> MemoryStore::list_buckets() {
 Async<BucketInfo> MemoryStore::head_bucket(BucketName name) {
   auto bucket = state_->find(name);
   if (!bucket) co_return std::unexpected(bucket.error());
-  co_return (*bucket)->info;
+  BucketInfo info = (*bucket)->info;
+  info.usage = usage_of(**bucket);
+  co_return info;
 }
 
 Async<void> MemoryStore::set_versioning(BucketName name, Versioning versioning) {
@@ -252,6 +294,9 @@ Async<void> MemoryStore::set_bucket_document(BucketName name, BucketDocument kin
                      name.value);
     }
     (*bucket)->info.object_lock = true;
+  }
+  if (kind == BucketDocument::quota && !text.empty()) {
+    if (auto quota = parse_quota(text); !quota) co_return std::unexpected(quota.error());
   }
   if (text.empty()) {
     (*bucket)->documents.erase(kind);

@@ -38,6 +38,7 @@ class ObjectStore {
 
   // --- Objects. no_such_bucket, no_such_key, no_such_version; precondition_failed.
   // Reads `body` to its end; incomplete_body, bad_digest, checksum_mismatch, entity_too_large.
+  // quota_exceeded, here and wherever bytes are added.
   virtual Async<PutResult> put(PutRequest request, BodyReader& body) = 0;
   // not_modified, invalid_range, method_not_allowed (the named version is a delete marker). A key
   // whose latest version is a delete marker is no_such_key.
@@ -53,9 +54,8 @@ class ObjectStore {
   // Replaces the tags of a version, with no new version.
   virtual Async<void> set_tags(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
                                std::map<std::string, std::string> tags) = 0;
-  virtual Async<void> set_retention(BucketName bucket, ObjectKey key,
-                                    std::optional<VersionId> version, Retention retention,
-                                    bool bypass_governance) = 0;
+  // Judged and changed in one step. locked: retention would be shortened or weakened.
+  virtual Async<void> set_lock(LockRequest request) = 0;
 
   // --- Listings, in byte order of keys.
   virtual Async<ListPage> list(ListRequest request) = 0;

@@ -18,11 +18,17 @@ namespace holdfast::store {
 
 enum class Versioning : std::uint8_t { unversioned, enabled, suspended };
 
+// All versions, and the parts of open uploads; delete markers count nothing.
+struct BucketUsage {
+  std::uint64_t bytes = 0;
+  std::uint64_t objects = 0;  // versions
+};
 struct BucketInfo {
   BucketName name;
   TimePoint created;
   Versioning versioning = Versioning::unversioned;
   bool object_lock = false;
+  std::optional<BucketUsage> usage;  // where the store knows it
 };
 
 // Sub-resources that the store keeps as opaque documents (XML or JSON, as the client sent it).
@@ -66,6 +72,19 @@ struct Retention {
   TimePoint until{};
   bool legal_hold = false;
 };
+// A change of the lock of one version; what is not named stays as it is.
+struct LockPeriod {
+  Retention::Mode mode = Retention::Mode::none;  // none: no retention any more
+  TimePoint until{};
+};
+struct LockRequest {
+  BucketName bucket;
+  ObjectKey key;
+  std::optional<VersionId> version;
+  std::optional<LockPeriod> period;
+  std::optional<bool> legal_hold;
+  bool bypass_governance = false;
+};
 
 // One version of one key. For a delete marker size, etag and attributes are empty.
 struct ObjectInfo {
@@ -83,6 +102,7 @@ struct ObjectInfo {
   std::vector<Checksum> part_checksums;   // one a part, or none at all
   UploadId upload;                        // that was completed to this version; may be unknown
   Retention retention;
+  std::string uploader;  // the principal that wrote it; no client can set it; may be unknown
 };
 
 // RFC 9110 section 13, as S3 applies it: every condition that is given must hold. The last two are
@@ -114,7 +134,8 @@ struct PutRequest {
   std::optional<std::string> md5;          // 16 raw bytes, checked (Content-MD5): bad_digest
   std::vector<Checksum> expected;          // checked: checksum_mismatch
   std::vector<ChecksumAlgorithm> compute;  // computed and kept beside what is expected
-  Retention retention;
+  Retention retention;                     // mode none: the bucket's default, where it has one
+  std::string uploader;                    // kept in ObjectInfo
 };
 struct PutResult {
   ETag etag;
@@ -167,6 +188,8 @@ struct CopyRequest {
   WriteConditions conditions;
   std::optional<ObjectAttributes> replace;  // nullopt: metadata and tags are copied
   std::vector<ChecksumAlgorithm> compute;
+  Retention retention;  // of the copy; the source's is never copied
+  std::string uploader;
 };
 
 struct ListRequest {
@@ -205,6 +228,7 @@ struct CreateUploadRequest {
   std::optional<ChecksumAlgorithm> checksum;
   ChecksumType checksum_type = ChecksumType::composite;
   Retention retention;
+  std::string uploader;
 };
 struct PartRequest {
   BucketName bucket;
@@ -252,6 +276,7 @@ struct UploadInfo {
   TimePoint started{};
   std::optional<ChecksumAlgorithm> checksum;
   ChecksumType checksum_type = ChecksumType::composite;
+  std::string uploader;
 };
 struct ListPartsRequest {
   BucketName bucket;

@@ -81,13 +81,8 @@ Async<void> RetryStore::set_tags(BucketName bucket, ObjectKey key, std::optional
                 version = std::move(version),
                 tags = std::move(tags)] { return inner_.set_tags(bucket, key, version, tags); });
 }
-Async<void> RetryStore::set_retention(BucketName bucket, ObjectKey key,
-                                      std::optional<VersionId> version, Retention retention,
-                                      bool bypass_governance) {
-  return again([this, bucket = std::move(bucket), key = std::move(key),
-                version = std::move(version), retention, bypass_governance] {
-    return inner_.set_retention(bucket, key, version, retention, bypass_governance);
-  });
+Async<void> RetryStore::set_lock(LockRequest request) {
+  return again([this, request = std::move(request)] { return inner_.set_lock(request); });
 }
 
 Async<ListPage> RetryStore::list(ListRequest request) {

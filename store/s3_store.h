@@ -68,8 +68,7 @@ class S3Store final : public ObjectStore, public AccessFeed {
   Async<PutResult> copy(CopyRequest request) override;
   Async<void> set_tags(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
                        std::map<std::string, std::string> tags) override;
-  Async<void> set_retention(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
-                            Retention retention, bool bypass_governance) override;
+  Async<void> set_lock(LockRequest request) override;
 
   Async<ListPage> list(ListRequest request) override;
   Async<ListVersionsPage> list_versions(ListVersionsRequest request) override;

@@ -55,6 +55,7 @@ Async<PutResult> S3Store::copy_whole(CopyRequest request) {
   call.headers.emplace_back("x-amz-copy-source", s3::encode_copy_source(source));
   add_conditions(call.headers, request.source_conditions, "x-amz-copy-source-");
   add_conditions(call.headers, request.conditions);
+  add_retention(call.headers, request.retention);
   if (request.replace) {
     call.headers.emplace_back("x-amz-metadata-directive", "REPLACE");
     call.headers.emplace_back("x-amz-tagging-directive", "REPLACE");
@@ -92,6 +93,7 @@ Async<CompleteRequest> S3Store::copy_parts(CopyPartRequest part, std::uint64_t s
 Async<PutResult> S3Store::copy_in_parts(CopyRequest request, ObjectInfo source) {
   CreateUploadRequest create{.bucket = request.bucket, .key = request.key};
   create.attributes = request.replace ? std::move(*request.replace) : source.attributes;
+  create.retention = request.retention;
   if (!request.compute.empty()) {
     create.checksum = request.compute.front();
     create.checksum_type = ChecksumType::full_object;

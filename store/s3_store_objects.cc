@@ -246,20 +246,25 @@ Async<void> S3Store::set_tags(BucketName bucket, ObjectKey key, std::optional<Ve
   co_return Result<void>();
 }
 
-Async<void> S3Store::set_retention(BucketName bucket, ObjectKey key,
-                                   std::optional<VersionId> version, Retention retention,
-                                   bool bypass_governance) {
-  S3Call call = object_call("PUT", bucket, key, version);
-  call.query.emplace_back("retention", "");
-  call.body = s3::write_retention({std::string(retention_name(retention.mode)), retention.until});
-  if (bypass_governance) call.headers.emplace_back("x-amz-bypass-governance-retention", "true");
-  auto answer = co_await client_->ask(std::move(call));
-  if (!answer) co_return std::unexpected(answer.error());
-  S3Call hold = object_call("PUT", bucket, key, version);
-  hold.query.emplace_back("legal-hold", "");
-  hold.body = s3::write_legal_hold(retention.legal_hold);
-  answer = co_await client_->ask(std::move(hold));
-  if (!answer) co_return std::unexpected(answer.error());
+Async<void> S3Store::set_lock(LockRequest request) {
+  if (request.period) {
+    S3Call call = object_call("PUT", request.bucket, request.key, request.version);
+    call.query.emplace_back("retention", "");
+    call.body = s3::write_retention(
+        {std::string(retention_name(request.period->mode)), request.period->until});
+    if (request.bypass_governance) {
+      call.headers.emplace_back("x-amz-bypass-governance-retention", "true");
+    }
+    auto answer = co_await client_->ask(std::move(call));
+    if (!answer) co_return std::unexpected(answer.error());
+  }
+  if (request.legal_hold) {
+    S3Call call = object_call("PUT", request.bucket, request.key, request.version);
+    call.query.emplace_back("legal-hold", "");
+    call.body = s3::write_legal_hold(*request.legal_hold);
+    auto answer = co_await client_->ask(std::move(call));
+    if (!answer) co_return std::unexpected(answer.error());
+  }
   co_return Result<void>();
 }
 

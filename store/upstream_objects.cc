@@ -205,12 +205,10 @@ Async<void> UpstreamStore::set_tags(BucketName bucket, ObjectKey key,
       co_await s3->set_tags(theirs(bucket), std::move(key), std::move(version), std::move(tags)));
 }
 
-Async<void> UpstreamStore::set_retention(BucketName bucket, ObjectKey key,
-                                         std::optional<VersionId> version, Retention retention,
-                                         bool bypass_governance) {
+Async<void> UpstreamStore::set_lock(LockRequest request) {
+  request.bucket = theirs(request.bucket);
   auto* s3 = co_await client();
-  auto done = co_await s3->set_retention(theirs(bucket), std::move(key), std::move(version),
-                                         retention, bypass_governance);
+  auto done = co_await s3->set_lock(std::move(request));
   if (!done && done.error().code == ErrorCode::access_denied) {
     co_return fail(ErrorCode::locked, "{}", done.error().context);
   }

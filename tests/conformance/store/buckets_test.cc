@@ -82,10 +82,9 @@ TEST_P(StoreConformance, ObjectLockComesToAVersionedBucketAndStays) {
   ASSERT_EQ(lock(), "ok");
   EXPECT_NE(outcome(run(store().set_versioning(name, Versioning::suspended))), "ok");
   EXPECT_NE(outcome(run(store().set_bucket_document(name, BucketDocument::object_lock, ""))), "ok");
-  Retention hold;
+  LockRequest hold{.bucket = name, .key = ObjectKey("k"), .version = kept->version};
   hold.legal_hold = true;
-  ASSERT_EQ(outcome(run(store().set_retention(name, ObjectKey("k"), kept->version, hold, false))),
-            "ok");
+  ASSERT_EQ(outcome(run(store().set_lock(std::move(hold)))), "ok");
   EXPECT_NE(outcome(remove(name, "k", kept->version)), "ok");
 }
 

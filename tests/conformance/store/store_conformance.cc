@@ -22,6 +22,25 @@ BucketName StoreConformance::new_bucket(Versioning versioning) {
   return name;
 }
 
+BucketName StoreConformance::new_locked_bucket() {
+  const BucketName bucket("locked-bucket");
+  EXPECT_EQ(outcome(run(store().create_bucket(bucket, true))), "ok");
+  return bucket;
+}
+
+Retention StoreConformance::retention_of(const BucketName& bucket, const std::string& key) {
+  auto found = head(bucket, key);
+  EXPECT_EQ(outcome(found), "ok");
+  return found ? found->info.retention : Retention();
+}
+
+std::string StoreConformance::change(const BucketName& bucket, std::optional<LockPeriod> period,
+                                     std::optional<bool> hold) {
+  LockRequest request{.bucket = bucket, .key = ObjectKey("k"), .period = period};
+  request.legal_hold = hold;
+  return outcome(run(store().set_lock(std::move(request))));
+}
+
 Result<PutResult> StoreConformance::put(PutRequest request, std::string text) {
   auto body = make_string_reader(std::move(text));
   return run(store().put(std::move(request), *body));

@@ -104,6 +104,11 @@ class StoreConformance : public testing::TestWithParam<Backend> {
 
   // Where there is no feed: expects that its absence is told.
   bool has_no_feed(const BucketName& bucket);
+  BucketName new_locked_bucket();
+  Retention retention_of(const BucketName& bucket, const std::string& key);
+  // Of the key "k".
+  std::string change(const BucketName& bucket, std::optional<LockPeriod> period,
+                     std::optional<bool> hold);
 
   // Every page of a listing: keys, then common prefixes with a leading "> ".
   std::vector<std::string> list_all(ListRequest request);

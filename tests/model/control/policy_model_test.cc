@@ -50,8 +50,8 @@ const std::map<Level, std::set<Action>>& powers() {
     const std::set<Action> read{Action::head_bucket,  Action::list_objects, Action::list_versions,
                                 Action::read_object,  Action::read_version, Action::read_tags,
                                 Action::watch_changes};
-    const std::set<Action> drop{Action::head_bucket, Action::write_object, Action::list_uploads,
-                                Action::list_parts, Action::abort_upload};
+    const std::set<Action> drop{Action::head_bucket,  Action::write_object, Action::list_objects,
+                                Action::list_uploads, Action::list_parts,   Action::abort_upload};
     auto write = read;
     write.insert(drop.begin(), drop.end());
     write.insert({Action::delete_object, Action::write_tags});

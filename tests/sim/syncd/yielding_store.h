@@ -54,10 +54,7 @@ class YieldingStore final : public store::ObjectStore {
                        std::map<std::string, std::string> t) override {
     return pass(inner_.set_tags(b, k, v, t));
   }
-  Async<void> set_retention(BucketName b, ObjectKey k, std::optional<VersionId> v,
-                            store::Retention r, bool bypass) override {
-    return pass(inner_.set_retention(b, k, v, r, bypass));
-  }
+  Async<void> set_lock(store::LockRequest r) override { return pass(inner_.set_lock(r)); }
   Async<store::ListPage> list(store::ListRequest r) override { return pass(inner_.list(r)); }
   Async<store::ListVersionsPage> list_versions(store::ListVersionsRequest r) override {
     return pass(inner_.list_versions(r));

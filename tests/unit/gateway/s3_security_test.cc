@@ -190,7 +190,7 @@ TEST_F(S3Security, ADropMayNotReadThroughACopy) {
   expect_denied(as("dora", "GET", "/research/in/x"));
   expect_denied(
       as("dora", "PUT", "/research/in/y", {}, header("x-amz-copy-source", "/research/public/p")));
-  expect_denied(as("dora", "GET", "/research?uploads&prefix=in/"));
+  expect_denied(as("dora", "GET", "/research?versions&prefix=in/"));
 }
 
 // --- 6. Versioned access

@@ -38,8 +38,9 @@ class CompactTest : public LocalStoreTest {
     std::string out;
     auto buckets = run(store->list_buckets());
     for (const auto& bucket : *buckets) {
-      out += fmt::format("bucket {} {} {}\n", bucket.name.value, int(bucket.versioning),
-                         bucket.object_lock);
+      out +=
+          fmt::format("bucket {} {} {} holds {} in {}\n", bucket.name.value, int(bucket.versioning),
+                      bucket.object_lock, bucket.usage->bytes, bucket.usage->objects);
       if (auto text = run(store->bucket_document(bucket.name, BucketDocument::lifecycle))) {
         out += "document " + *text + "\n";
       }

@@ -79,7 +79,17 @@ class ObjectLock : public StoreTest {
                                        .bypass_governance = bypass})));
   }
   std::string retain(const VersionId& version, Retention retention, bool bypass = false) {
-    return outcome(run(memory_.set_retention(locked_, ObjectKey("k"), version, retention, bypass)));
+    LockRequest request{.bucket = locked_,
+                        .key = ObjectKey("k"),
+                        .version = version,
+                        .period = LockPeriod{retention.mode, retention.until},
+                        .bypass_governance = bypass};
+    return outcome(run(memory_.set_lock(std::move(request))));
+  }
+  std::string hold(const VersionId& version, bool on) {
+    LockRequest request{
+        .bucket = locked_, .key = ObjectKey("k"), .version = version, .legal_hold = on};
+    return outcome(run(memory_.set_lock(std::move(request))));
   }
   BucketName locked_{"locked"};
 };
@@ -107,6 +117,8 @@ TEST_F(ObjectLock, ALegalHoldHasNoEndButItsRemoval) {
   clock_.advance(24h * 365);
   EXPECT_EQ(remove(version, true), "locked");
   EXPECT_EQ(retain(version, {}), "ok");
+  EXPECT_EQ(remove(version, true), "locked");
+  EXPECT_EQ(hold(version, false), "ok");
   EXPECT_EQ(remove(version), "ok");
 }
 
@@ -118,11 +130,20 @@ TEST_F(ObjectLock, AMarkerHidesALockedVersionWithoutTouchingIt) {
       "ok");
 }
 
+TEST_F(ObjectLock, ADefaultThatCannotBeReadStopsTheWrite) {
+  ASSERT_EQ(outcome(run(memory_.set_bucket_document(locked_, BucketDocument::object_lock,
+                                                    "<ObjectLockConfiguration><Rule>"
+                                                    "</Rule></ObjectLockConfiguration>"))),
+            "ok");
+  PutRequest request{.bucket = locked_, .key = ObjectKey("k")};
+  auto body = make_string_reader("v");
+  EXPECT_EQ(outcome(run(memory_.put(std::move(request), *body))), "corrupted");
+}
+
 TEST_F(ObjectLock, RetentionNeedsABucketMadeForIt) {
   write("plain", "v");
-  EXPECT_EQ(outcome(run(memory_.set_retention(bucket_, ObjectKey("plain"), std::nullopt,
-                                              {.legal_hold = true}, false))),
-            "invalid argument");
+  LockRequest request{.bucket = bucket_, .key = ObjectKey("plain"), .legal_hold = true};
+  EXPECT_EQ(outcome(run(memory_.set_lock(std::move(request)))), "invalid argument");
   EXPECT_EQ(outcome(run(memory_.set_versioning(locked_, Versioning::suspended))), "conflict");
 }
 

@@ -1,0 +1,26 @@
+// Need: one right that a request must have, in the words of the grants and of the policies.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/ids.h"
+#include "control/policy.h"
+#include "s3/headers.h"
+#include "s3/policy_actions.h"
+
+namespace holdfast::gateway {
+
+struct Need {
+  control::Action action = control::Action::list_buckets;
+  BucketName bucket;
+  std::string path;  // key, or prefix of a listing
+  s3::PolicyAction policy_action = s3::PolicyAction::none;
+  std::optional<std::string> version;  // that the request names
+  bool unless_denied = false;          // beside the main need: only an explicit Deny counts
+  // What the object is tagged with, where a policy asks; null: unknown, or there is none.
+  std::shared_ptr<const s3::Tags> object_tags;
+};
+
+}  // namespace holdfast::gateway
