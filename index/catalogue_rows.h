@@ -1,5 +1,4 @@
-// The rows and queries of the catalogue. Plain values; any thread. Times are nanoseconds since
-// 1970.
+// The rows and queries of the catalogue. Plain values; any thread. Times: nanoseconds since 1970.
 #pragma once
 
 #include <cstdint>
@@ -49,7 +48,6 @@ struct VersionRow {
   std::string meta, extents;
   bool latest = false;  // of the key; filled in by the listing of versions only
 };
-
 struct UploadRow {
   std::string id;
   std::uint64_t bucket = 0;
@@ -57,7 +55,6 @@ struct UploadRow {
   std::int64_t started = 0;
   std::string meta;
 };
-
 struct PartRow {
   std::string upload;
   std::uint32_t number = 0;

@@ -41,12 +41,10 @@ struct ObjectMeta {
   std::vector<std::uint64_t> part_sizes;
   Retention retention;
   std::vector<Checksum> part_checksums;
-  std::string upload;  // that was completed to it
-  std::string uploader;
+  std::string upload, uploader;  // that was completed to it; who wrote it
 };
 std::string encode_meta(const ObjectMeta& meta);
 Result<ObjectMeta> decode_meta(std::string_view bytes);
-
 struct UploadMeta {
   ObjectAttributes attributes;
   Retention retention;
