@@ -109,13 +109,12 @@ TEST_F(LifecycleTest, WhatObjectLockKeepsStaysAndIsCounted) {
   const auto held = write("k", "1");
   const auto retained = write("k", "2");
   write("k", "3");
-  ASSERT_EQ(outcome(run(memory_.set_retention(bucket_, ObjectKey("k"), held.version,
-                                              {.legal_hold = true}, false))),
-            "ok");
-  ASSERT_EQ(outcome(run(memory_.set_retention(
-                bucket_, ObjectKey("k"), retained.version,
-                {.mode = Retention::Mode::compliance, .until = clock_.now() + 3 * day}, false))),
-            "ok");
+  LockRequest hold{.bucket = bucket_, .key = ObjectKey("k"), .version = held.version};
+  hold.legal_hold = true;
+  ASSERT_EQ(outcome(run(memory_.set_lock(std::move(hold)))), "ok");
+  LockRequest retain{.bucket = bucket_, .key = ObjectKey("k"), .version = retained.version};
+  retain.period = LockPeriod{Retention::Mode::compliance, clock_.now() + 3 * day};
+  ASSERT_EQ(outcome(run(memory_.set_lock(std::move(retain)))), "ok");
   pass_days(1);
   EXPECT_EQ(run_pass().locked, 2u);
   EXPECT_EQ(versions("k"), 3u);
