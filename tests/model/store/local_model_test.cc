@@ -123,7 +123,7 @@ class ModelRun : public LocalStoreTest {
                         *rc::gen::inRange(0u, 1000u));
   }
   VersionId stored_id(const VersionId& answered) const {
-    return model.versioning == Versioning::unversioned ? VersionId("null") : answered;
+    return model.versioning == Versioning::enabled ? answered : VersionId("null");
   }
 
   void put_one() {
@@ -131,7 +131,7 @@ class ModelRun : public LocalStoreTest {
     const std::string body = make_body();
     auto done = put("data", key, body);
     RC_ASSERT(done.has_value());
-    RC_ASSERT(done->version.empty() == (model.versioning == Versioning::unversioned));
+    RC_ASSERT(done->version.empty() == (model.versioning != Versioning::enabled));
     model.add(key, {stored_id(done->version), body});
   }
 
