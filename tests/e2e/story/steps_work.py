@@ -142,7 +142,8 @@ def see_from_outside(world):
 
     environment = {"AWS_ACCESS_KEY_ID": world.keys["alice"][0], "AWS_SECRET_ACCESS_KEY": world.keys["alice"][1],
                    "AWS_DEFAULT_REGION": "us-east-1", "PATH": "/usr/bin:/bin", "HOME": world.scratch}
-    environment |= {name: os.environ[name] for name in TRUST if name in os.environ}
+    if server.tls is not None:
+        environment |= {name: os.environ[name] for name in TRUST if name in os.environ}
     listed = subprocess.run(["/usr/bin/aws", "--endpoint-url", server.s3_url, "s3", "ls", "--recursive",
                              "s3://homes/alice/"], env=environment, capture_output=True, text=True)
     check(listed.returncode == 0, f"aws s3 ls: {listed.stderr}")
