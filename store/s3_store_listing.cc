@@ -57,8 +57,8 @@ Async<ListPage> S3Store::list(ListRequest request) {
   for (auto& entry : parsed->entries) page.objects.push_back(to_info(entry, ""));
   page.common_prefixes = std::move(parsed->common_prefixes);
   if (!page.truncated) co_return page;
-  page.next = std::move(parsed->next_marker);
-  if (!page.next.empty()) co_return page;
+  // Not NextMarker: Ceph's gateway does not encode it as it does the keys, so that "a+b" would be
+  // read as "a b", and the listing would never end.
   if (!page.objects.empty()) page.next = page.objects.back().key.value;
   if (!page.common_prefixes.empty()) page.next = std::max(page.next, page.common_prefixes.back());
   co_return page;
@@ -88,6 +88,10 @@ Async<ListVersionsPage> S3Store::list_versions(ListVersionsRequest request) {
   page.common_prefixes = std::move(parsed->common_prefixes);
   page.next_key = std::move(parsed->next_key_marker);
   page.next_version = VersionId(std::move(parsed->next_version_marker));
+  if (page.truncated && page.common_prefixes.empty() && !page.versions.empty()) {
+    page.next_key = page.versions.back().key.value;
+    page.next_version = page.versions.back().version;
+  }
   co_return page;
 }
 
@@ -97,6 +101,9 @@ Async<ListPartsPage> S3Store::list_parts(ListPartsRequest request) {
   call.query.emplace_back("max-parts", std::to_string(request.max_parts));
   call.query.emplace_back("part-number-marker", std::to_string(request.part_marker));
   auto answer = co_await client_->ask(std::move(call));
+  if (!answer && answer.error().code == ErrorCode::no_such_key) {
+    co_return fail(ErrorCode::no_such_upload, "{}", answer.error().context);
+  }
   if (!answer) co_return std::unexpected(answer.error());
   auto parsed = s3::parse_list_parts(answer->text);
   if (!parsed) co_return std::unexpected(parsed.error());
@@ -133,6 +140,10 @@ Async<ListUploadsPage> S3Store::list_uploads(ListUploadsRequest request) {
   page.common_prefixes = std::move(parsed->common_prefixes);
   page.next_key = std::move(parsed->next_key_marker);
   page.next_upload = std::move(parsed->next_upload_marker);
+  if (page.truncated && page.common_prefixes.empty() && !page.uploads.empty()) {
+    page.next_key = page.uploads.back().key.value;
+    page.next_upload = page.uploads.back().upload.value;
+  }
   co_return page;
 }
 

@@ -25,18 +25,22 @@ class WatchedReader final : public BodyReader {
     auto got = co_await source_.read(out);
     // An endpoint that goes away in the middle cancels what waits for the caller.
     if (!got && got.error().code != ErrorCode::cancelled) failed_ = true;
+    if (got && *got == 0) ended_ = true;
     co_return got;
   }
   std::optional<std::uint64_t> size() const override { return source_.size(); }
 
   template <class T>
   Result<T> explain(Result<T> result) const {
-    return failed_ ? std::move(result) : translate_upstream(std::move(result));
+    // A body that ended before its declared length is the caller's as well.
+    const bool short_body = ended_ && !result && result.error().code == ErrorCode::incomplete_body;
+    return failed_ || short_body ? std::move(result) : translate_upstream(std::move(result));
   }
 
  private:
   BodyReader& source_;
   bool failed_ = false;
+  bool ended_ = false;
 };
 
 }  // namespace holdfast::store

@@ -88,8 +88,10 @@ class OpenUpstream final : public OpenStore {
 // way all the same, and what cannot be had is refused, never answered otherwise.
 const std::set<Departure> of_ceph = {
     Departure::keeps_no_checksums,      Departure::knows_no_part_numbers,
-    Departure::takes_all_parts_or_none, Departure::completes_again,
-    Departure::takes_utf8_keys_only,    Departure::locks_only_new_buckets,
+    Departure::takes_all_parts_or_none, Departure::takes_utf8_keys_only,
+    Departure::locks_only_new_buckets,  Departure::names_no_marker,
+    Departure::groups_no_uploads,       Departure::checks_sizes_before_order,
+    Departure::forgets_completions,
 };
 // These only meet whoever uses the endpoint directly.
 const std::set<Departure> of_direct_use = {

@@ -68,11 +68,16 @@ TEST_P(StoreConformance, ACompletionAskedAgainAnswersTheSameWhileItsObjectIsTheL
   const auto again = complete("k");
   ASSERT_EQ(outcome(again), "ok");
   EXPECT_EQ(again->etag, first->etag);
+  if (departs(Departure::forgets_completions)) {
+    EXPECT_EQ(all_versions({.bucket = bucket}).size(), 1u);
+    EXPECT_NE(outcome(complete("other")), "ok");
+    return;
+  }
   EXPECT_EQ(again->version, first->version);
   EXPECT_EQ(all_versions({.bucket = bucket}).size(), 1u);
   EXPECT_EQ(outcome(complete("other")), "no such upload");
   ASSERT_EQ(outcome(put(bucket, "k", "newer")), "ok");
-  EXPECT_EQ(outcome(complete("k")), departs(Departure::completes_again) ? "ok" : "no such upload");
+  EXPECT_EQ(outcome(complete("k")), "no such upload");
 }
 
 TEST_P(StoreConformance, APartNumberReadsThatPart) {
@@ -109,7 +114,9 @@ TEST_P(StoreConformance, ACompletionThatDisagreesIsRefusedAndChangesNothing) {
         run(store().complete_upload(completion(bucket, "k", *upload, std::move(parts)))));
   };
   EXPECT_EQ(complete({{1, one->etag, {}}, {2, two->etag, {}}}), "entity too small");
-  EXPECT_EQ(complete({{2, two->etag, {}}, {1, one->etag, {}}}), "invalid part order");
+  EXPECT_EQ(
+      complete({{2, two->etag, {}}, {1, one->etag, {}}}),
+      departs(Departure::checks_sizes_before_order) ? "entity too small" : "invalid part order");
   EXPECT_EQ(complete({{1, two->etag, {}}}), "invalid part");
   EXPECT_EQ(complete({{3, one->etag, {}}}), "invalid part");
   EXPECT_EQ(outcome(read(bucket, "k")), "no such key");
@@ -235,6 +242,10 @@ TEST_P(StoreConformance, UploadsAreListedInPages) {
   EXPECT_EQ(seen, started);
   const auto page = run(store().list_uploads({.bucket = bucket, .delimiter = "/"}));
   ASSERT_EQ(outcome(page), "ok");
+  if (departs(Departure::groups_no_uploads)) {
+    EXPECT_TRUE(page->common_prefixes.empty());
+    return;
+  }
   EXPECT_EQ(page->common_prefixes, std::vector<std::string>{"a/"});
   EXPECT_EQ(page->uploads.size(), 3u);
   EXPECT_EQ(run(store().list_uploads({.bucket = bucket, .prefix = "a/"}))->uploads.size(), 2u);

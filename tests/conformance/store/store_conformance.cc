@@ -23,7 +23,8 @@ BucketName StoreConformance::new_bucket(Versioning versioning) {
 }
 
 BucketName StoreConformance::new_locked_bucket() {
-  const BucketName bucket("locked-bucket");
+  static std::atomic<unsigned> count = 0;
+  const BucketName bucket(fmt::format("locked-{}-{}", ::getpid(), ++count));
   EXPECT_EQ(outcome(run(store().create_bucket(bucket, true))), "ok");
   return bucket;
 }

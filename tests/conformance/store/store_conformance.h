@@ -35,8 +35,11 @@ enum class Departure : std::uint8_t {
   keeps_no_checksums,       // x-amz-checksum-* are ignored
   knows_no_part_numbers,    // partNumber of a read is ignored: not_supported here
   takes_all_parts_or_none,  // a completion names every part that was sent
-  completes_again,          // a repeated completion succeeds, whatever came after it
   takes_utf8_keys_only,
+  names_no_marker,            // reading a delete marker by its version: it is merely absent
+  groups_no_uploads,          // a delimiter of a listing of uploads is ignored
+  checks_sizes_before_order,  // of a completion's parts
+  forgets_completions,  // a completion asked again, of another key or behind a newer write, fails
   locks_only_new_buckets,     // Object Lock comes with the bucket or never
   rewrites_documents,         // the order of elements changes
   ignores_write_conditions,   // of copies, completions, deletions; PUT takes If-None-Match: * only

@@ -31,7 +31,8 @@ TEST_P(StoreConformance, RemovingMakesAMarkerThatHidesTheKey) {
   EXPECT_FALSE(gone->version.empty());
   EXPECT_EQ(outcome(read(bucket, "k")), "no such key");
   EXPECT_EQ(*read(bucket, "k", one->version), "one");
-  EXPECT_EQ(outcome(read(bucket, "k", gone->version)), "method not allowed");
+  EXPECT_EQ(outcome(read(bucket, "k", gone->version)),
+            departs(Departure::names_no_marker) ? "no such version" : "method not allowed");
   EXPECT_TRUE(list_all({.bucket = bucket}).empty());
   const auto all = all_versions({.bucket = bucket});
   ASSERT_EQ(all.size(), 2u);

@@ -335,7 +335,7 @@ class UpstreamTest(unittest.TestCase):
             server = UpstreamServer(PROGRAM, self.ceph, **options)
             try:
                 done = subprocess.run(
-                    [PROGRAM, "serve", *server.arguments, "--s3-listen", "127.0.0.1:0"],
+                    [PROGRAM, "serve", *server.arguments, *server.listen],
                     capture_output=True, text=True, timeout=60,
                 )
                 self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
@@ -349,7 +349,8 @@ class UpstreamTest(unittest.TestCase):
         try:
             os.chmod(server.credentials, 0o644)
             done = subprocess.run(
-                [PROGRAM, "serve", *server.arguments], capture_output=True, text=True, timeout=60
+                [PROGRAM, "serve", *server.arguments, *server.listen],
+                capture_output=True, text=True, timeout=60,
             )
             self.assertEqual(done.returncode, 1)
             self.assertIn("chmod 600", done.stderr)

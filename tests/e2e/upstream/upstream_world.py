@@ -50,6 +50,8 @@ class UpstreamServer(Server):
                 )
             )
         self.arguments = ["--config", configuration]
+        self.listen = ["--s3-listen", f"127.0.0.1:{self.s3_port}"]
+        self.listen += ["--web-listen", f"127.0.0.1:{self.web_port}"]
 
     def write_credentials(self, key, secret):
         with open(self.credentials, "w", encoding="utf-8") as file:
