@@ -58,7 +58,7 @@ void LifecycleJudge::start_key(const ObjectInfo& latest) {
   replaced_ = latest.modified;
   if (latest.delete_marker) return;
   const auto expiry = s3::expiry_of(rules_, subject_of(latest), latest.modified, day_);
-  if (expiry && expiry->at <= now_) add(LifecycleAction::expire, latest, expiry->rule->id);
+  if (expiry && expiry->at <= now_) expired_by_ = expiry->rule->id;
 }
 
 void LifecycleJudge::judge_noncurrent(const ObjectInfo& version) {
@@ -102,6 +102,9 @@ void LifecycleJudge::feed(const ObjectInfo& version) {
 void LifecycleJudge::finish() {
   if (!started_) return;
   judge_lone_marker();
+  // Last of its key: the marker that it makes is a new latest version, for which nothing was
+  // judged.
+  if (expired_by_) add(LifecycleAction::expire, latest_, *std::exchange(expired_by_, std::nullopt));
   done_key_ = latest_.key.value;
   started_ = false;
 }

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -87,8 +88,9 @@ class LifecycleJudge {
   TimePoint now_;
   bool started_ = false;
   ObjectInfo latest_;
-  bool lone_ = false;        // only latest_ was seen of its key
-  std::uint32_t newer_ = 0;  // noncurrent versions seen of the key
+  std::optional<std::string> expired_by_;  // the rule that ends latest_
+  bool lone_ = false;                      // only latest_ was seen of its key
+  std::uint32_t newer_ = 0;                // noncurrent versions seen of the key
   std::uint64_t last_sequence_ = 0;
   TimePoint replaced_{};  // when the next version became noncurrent
   std::string done_key_;

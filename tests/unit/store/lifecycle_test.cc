@@ -55,6 +55,19 @@ TEST_F(LifecycleTest, ExpiresWhatIsOldEnoughAndUnderThePrefix) {
   EXPECT_EQ(events_[0].rule, "rule");
 }
 
+TEST_F(LifecycleTest, OnePassExpiresAKeyAndRemovesItsOldVersions) {
+  set_rules(
+      "<Filter/><Expiration><Days>1</Days></Expiration><NoncurrentVersionExpiration>"
+      "<NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>");
+  write("k", "1");
+  write("k", "2");
+  pass_days(2);
+  const auto counts = run_pass();
+  EXPECT_EQ(counts.expired, 1u);
+  EXPECT_EQ(counts.noncurrent, 1u);
+  EXPECT_EQ(versions("k"), 2u) << "the marker and what it covers";
+}
+
 TEST_F(LifecycleTest, RemovesNoncurrentVersionsCountedFromWhenTheyWereReplaced) {
   set_rules(
       "<Filter/><NoncurrentVersionExpiration><NoncurrentDays>2</NoncurrentDays>"
