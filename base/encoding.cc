@@ -81,15 +81,22 @@ Civil to_civil(TimePoint time) {
           static_cast<long>(clock.subseconds().count())};
 }
 
+// The years whose every moment TimePoint can hold: its nanoseconds end in 2262.
+bool is_in_range(int year) { return year >= 1678 && year <= 2261; }
+
+// A moment that a leap second or an offset carried over the edge would have no text.
+std::optional<TimePoint> in_range(TimePoint time) {
+  return is_in_range(to_civil(time).year) ? std::optional(time) : std::nullopt;
+}
+
 std::optional<TimePoint> from_civil(const Civil& c) {
   using namespace std::chrono;
   const year_month_day date{year(c.year), month(static_cast<unsigned>(c.month)),
                             day(static_cast<unsigned>(c.day))};
-  // The nanosecond range of TimePoint ends in 2262.
-  if (!date.ok() || c.year < 1678 || c.year > 2261 || c.hour > 23 || c.minute > 59 || c.second > 60)
+  if (!date.ok() || !is_in_range(c.year) || c.hour > 23 || c.minute > 59 || c.second > 60)
     return std::nullopt;
-  return TimePoint(sys_days(date)) + hours(c.hour) + minutes(c.minute) + seconds(c.second) +
-         nanoseconds(c.nanosecond);
+  return in_range(TimePoint(sys_days(date)) + hours(c.hour) + minutes(c.minute) +
+                  seconds(c.second) + nanoseconds(c.nanosecond));
 }
 
 // Reads exactly `width` digits at `at`; -1 when they are not there.
@@ -191,7 +198,7 @@ std::optional<TimePoint> from_rfc3339(std::string_view text) {
       hours > 23 || minutes < 0 || minutes > 59)
     return std::nullopt;
   const auto offset = std::chrono::hours(hours) + std::chrono::minutes(minutes);
-  return zone[0] == '+' ? *time - offset : *time + offset;
+  return in_range(zone[0] == '+' ? *time - offset : *time + offset);
 }
 
 std::string to_http_date(TimePoint time) {
@@ -259,6 +266,8 @@ std::optional<TimePoint> from_amz_date(std::string_view text) {
                 0};
   if (c.year < 0 || c.month < 0 || c.day < 0 || c.hour < 0 || c.minute < 0 || c.second < 0)
     return std::nullopt;
+  // A leap second would be a second text for the next minute; what is signed has one text.
+  if (c.second > 59) return std::nullopt;
   return from_civil(c);
 }
 

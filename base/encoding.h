@@ -35,7 +35,7 @@ std::optional<TimePoint> from_rfc3339(std::string_view text);
 // "Sun, 22 Nov 2026 04:31:34 GMT" (RFC 9110 section 5.6.7, IMF-fixdate).
 std::string to_http_date(TimePoint time);
 std::optional<TimePoint> from_http_date(std::string_view text);
-// "20261122T043134Z", the basic ISO 8601 form that SigV4 uses.
+// "20261122T043134Z", the basic ISO 8601 form that SigV4 uses. One text a moment: no leap second.
 std::string to_amz_date(TimePoint time);
 std::optional<TimePoint> from_amz_date(std::string_view text);
 
