@@ -101,7 +101,11 @@ void install_wake_handler() {
 // Each worker has its own umask (the kernel has applied the caller's), and may take a caller's uid
 // for a moment without losing the capability to work in any directory.
 void prepare_worker() {
-  if (::unshare(CLONE_FS) == 0) ::umask(0);
+  if (::unshare(CLONE_FS) == 0) {
+    ::umask(0);
+    // Its working directory is its own now, too: one that lay in a mount would keep that busy.
+    if (::chdir("/") != 0) SPDLOG_DEBUG("fusefs: chdir /: {}", std::strerror(errno));
+  }
   if (::prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) != 0) {
     SPDLOG_DEBUG("fusefs: securebits cannot be set: {}", std::strerror(errno));
   }

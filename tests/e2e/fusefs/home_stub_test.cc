@@ -213,6 +213,19 @@ TEST(HomeMounting, ReplacesAMountWhoseServerIsGone) {
   EXPECT_EQ(read_text(point + "/f"), "here");
 }
 
+TEST(HomeMounting, KeepsNoDirectoryBusyInWhichItsProcessStood) {
+  HomeMount stood_in;
+  std::filesystem::create_directory(stood_in.at("d"));
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(stood_in.at("d"));
+  {
+    HomeMount mount;  // its workers begin here
+    write_text(mount.at("f"), "x");
+    std::filesystem::current_path(before);
+    EXPECT_TRUE(stood_in.session->unmount(std::chrono::seconds(5)));
+  }
+}
+
 TEST(HomeMounting, GivesWayWhenItIsStillInUse) {
   HomeMount mount;
   write_text(mount.at("f"), "x");
