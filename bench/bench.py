@@ -14,6 +14,7 @@ import traceback
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import measurements  # noqa: E402
+import s3_peer  # noqa: E402
 import upstream  # noqa: E402
 from world import REPOSITORY, World  # noqa: E402
 
@@ -27,7 +28,9 @@ NAMES = {
     "get-tls": measurements.get_tls,
     "jupyter": measurements.jupyter,
     "upstream": upstream.upstream,
+    "peer": s3_peer.s3_peer,
 }
+ON_DEMAND = ("peer",)  # wants what only the caller can start
 COLUMNS = ("measured", "holdfast", "peer", "peer's figure", "ratio (min..max)", "verdict", "fsync")
 
 
@@ -66,8 +69,10 @@ def parse():
     parser.add_argument("--build", required=True)
     parser.add_argument("--dir", default="/tmp")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", default=",".join(NAMES))
+    parser.add_argument("--only", default=",".join(name for name in NAMES if name not in ON_DEMAND))
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--peer", metavar="NAME=HOST:PORT")
+    parser.add_argument("--peer-fsync", default="not stated", metavar="TEXT")
     options = parser.parse_args()
     options.names = options.only.split(",")
     for name in options.names:

@@ -152,6 +152,7 @@ class World:
         self.rounds = options.rounds
         self.build = os.path.abspath(options.build)
         self.folder = options.dir
+        self.peer, self.peer_fsync = options.peer, options.peer_fsync
         self.holdfast = os.path.join(self.build, "cli", "holdfast")
         self.server = BenchServer(self.holdfast, options.dir)
         self.scratch = self.server.data + "-peers"
