@@ -20,7 +20,8 @@ and serves the same files by S3 and in the browser.")
 
 # What it runs: mounts, the container engine and its network. The engine's parts are only
 # recommended by podman's own package, and tools do not start without them.
-set(runtime "fuse3, podman, runc, conmon, netavark, aardvark-dns, iptables, iproute2")
+# libcurl is loaded when it is needed, so that no tool sees it among what the program links.
+set(runtime "fuse3, podman, runc, conmon, netavark, aardvark-dns, iptables, iproute2, libcurl4")
 # The first tool's template runs Debian's jupyter from the host's own root.
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS
   "jupyter-notebook, python3-ipykernel, python3-pandas, python3-matplotlib")
@@ -31,7 +32,7 @@ if(DPKG_SHLIBDEPS)
   set(CPACK_DEBIAN_PACKAGE_DEPENDS "${runtime}")
 else()
   set(CPACK_DEBIAN_PACKAGE_DEPENDS "${runtime}, libc6, libstdc++6, libboost-json1.81.0, \
-libboost-url1.81.0, libssl3, libcurl4, libfuse3-3, libsqlite3-0, libxxhash0, libfmt9, \
+libboost-url1.81.0, libssl3, libfuse3-3, libsqlite3-0, libxxhash0, libfmt9, \
 libspdlog1.10, libpugixml1v5, zlib1g")
 endif()
 include(CPack)

@@ -14,12 +14,6 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-// libcurl wants this once a process, before the first handle.
-bool start_libcurl() {
-  static const bool started = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-  return started;
-}
-
 }  // namespace
 
 // One descriptor that libcurl wants watched. Its sockets are ours from open to close, so that asio
@@ -39,32 +33,31 @@ struct CurlLoop::Watch {
 
 CurlLoop::CurlLoop(asio::any_io_executor executor, std::size_t kept_connections, Reach reach)
     : executor_(executor), timer_(executor), multi_(nullptr), reach_(reach) {
-  HOLDFAST_CHECK(start_libcurl());
-  multi_ = curl_multi_init();
+  multi_ = curl().multi_init();
   HOLDFAST_CHECK(multi_ != nullptr);
-  curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &CurlLoop::on_socket);
-  curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
-  curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &CurlLoop::on_timer);
-  curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
-  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(kept_connections));
-  curl_multi_setopt(multi_, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+  curl().multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &CurlLoop::on_socket);
+  curl().multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+  curl().multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &CurlLoop::on_timer);
+  curl().multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+  curl().multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(kept_connections));
+  curl().multi_setopt(multi_, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
 }
 
 CurlLoop::~CurlLoop() {
   // Closing the kept connections must not start the timer of a loop that goes away.
-  curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, nullptr);
-  curl_multi_cleanup(multi_);
+  curl().multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, nullptr);
+  curl().multi_cleanup(multi_);
 }
 
 CURLMcode CurlLoop::add(CURL* easy) {
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &CurlLoop::on_open);
-  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, this);
-  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &CurlLoop::on_close);
-  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, this);
-  return curl_multi_add_handle(multi_, easy);
+  curl().easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &CurlLoop::on_open);
+  curl().easy_setopt(easy, CURLOPT_OPENSOCKETDATA, this);
+  curl().easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &CurlLoop::on_close);
+  curl().easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, this);
+  return curl().multi_add_handle(multi_, easy);
 }
 
-void CurlLoop::remove(CURL* easy) { curl_multi_remove_handle(multi_, easy); }
+void CurlLoop::remove(CURL* easy) { curl().multi_remove_handle(multi_, easy); }
 
 void CurlLoop::kick() { set_timer(0); }
 
@@ -161,17 +154,17 @@ void CurlLoop::wait(const std::shared_ptr<Watch>& watch, int direction) {
 
 void CurlLoop::act(curl_socket_t fd, int flags) {
   int running = 0;
-  curl_multi_socket_action(multi_, fd, flags, &running);
+  curl().multi_socket_action(multi_, fd, flags, &running);
   collect();
 }
 
 void CurlLoop::collect() {
   int left = 0;
-  while (CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+  while (CURLMsg* message = curl().multi_info_read(multi_, &left)) {
     if (message->msg != CURLMSG_DONE) continue;
     const CURLcode code = message->data.result;
     void* transfer = nullptr;
-    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+    curl().easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
     static_cast<Transfer*>(transfer)->finished(code);
   }
 }

@@ -1,14 +1,14 @@
 // CurlLoop: one libcurl multi handle on one asio executor. It gives libcurl socket readiness and a
-// timer, and reports finished transfers. All calls on the executor. Net's own.
+// timer, and reports finished transfers. All calls on the executor. REQUIRES: load_curl() has
+// succeeded. Net's own.
 #pragma once
-
-#include <curl/curl.h>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <unordered_map>
 
+#include "net/curl_api.h"
 #include "net/reach.h"
 
 namespace holdfast::net {

@@ -21,28 +21,28 @@ bool has_body_by_nature(std::string_view method) {
 }
 
 void append(HeaderList& list, const std::string& line) {
-  list.reset(curl_slist_append(list.release(), line.c_str()));
+  list.reset(curl().slist_append(list.release(), line.c_str()));
 }
 
 void set_method(CURL* easy, const ClientRequest& request) {
   if (request.method == "HEAD") {
-    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    curl().easy_setopt(easy, CURLOPT_NOBODY, 1L);
     return;
   }
   if (uploads(request)) {
-    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    curl().easy_setopt(easy, CURLOPT_UPLOAD, 1L);
     const auto size = request.body_size ? static_cast<curl_off_t>(*request.body_size) : -1;
-    curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, size);
+    curl().easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, size);
     const auto buffer = size < 0 ? upload_buffer_bytes
                                  : std::clamp<curl_off_t>(size, 16 << 10, upload_buffer_bytes);
-    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, static_cast<long>(buffer));
+    curl().easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, static_cast<long>(buffer));
   } else if (has_body_by_nature(request.method)) {
     // Says Content-Length: 0, which some servers insist on.
-    curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
+    curl().easy_setopt(easy, CURLOPT_POST, 1L);
+    curl().easy_setopt(easy, CURLOPT_POSTFIELDS, "");
+    curl().easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
   }
-  curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  curl().easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
 }
 
 }  // namespace
@@ -72,22 +72,19 @@ Result<HeaderList> make_header_list(const ClientRequest& request) {
 Result<void> set_request(CURL* easy, const ClientRequest& request, const ClientOptions& options,
                          curl_slist* headers) {
   if (!is_token(request.method)) return fail(ErrorCode::malformed, "the method is not a token");
-  curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
-  curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-  curl_easy_setopt(easy, CURLOPT_PROXY, "");
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, download_buffer_bytes);
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                   static_cast<long>(request.connect_timeout.count()));
-  if (!request.unix_socket.empty()) {
-    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
-  }
-  if (!options.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
+  curl().easy_setopt(easy, CURLOPT_URL, request.url.c_str());
+  curl().easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+  curl().easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl().easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl().easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  curl().easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl().easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+  curl().easy_setopt(easy, CURLOPT_PROXY, "");
+  curl().easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+  curl().easy_setopt(easy, CURLOPT_BUFFERSIZE, download_buffer_bytes);
+  curl().easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     static_cast<long>(request.connect_timeout.count()));
+  if (!options.ca_file.empty()) curl().easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
   set_method(easy, request);
   return {};
 }
@@ -123,8 +120,9 @@ Error error_from_curl(CURLcode code, const char* detail, std::string_view url) {
   // A query may hold a signature: never in a message.
   const auto place = url.substr(0, url.find('?'));
   return Error{
-      kind, fmt::format("request to {}: {}", log_field(place),
-                        detail != nullptr && *detail != '\0' ? detail : curl_easy_strerror(code))};
+      kind,
+      fmt::format("request to {}: {}", log_field(place),
+                  detail != nullptr && *detail != '\0' ? detail : curl().easy_strerror(code))};
 }
 
 }  // namespace holdfast::net

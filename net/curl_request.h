@@ -1,20 +1,19 @@
 // Sets a libcurl easy handle up for one ClientRequest. Net's own.
 #pragma once
 
-#include <curl/curl.h>
-
 #include <memory>
 
 #include "base/error.h"
+#include "net/curl_api.h"
 #include "net/http_client.h"
 
 namespace holdfast::net {
 
 struct EasyFree {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+  void operator()(CURL* easy) const { curl().easy_cleanup(easy); }
 };
 struct ListFree {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  void operator()(curl_slist* list) const { curl().slist_free_all(list); }
 };
 using EasyHandle = std::unique_ptr<CURL, EasyFree>;
 using HeaderList = std::unique_ptr<curl_slist, ListFree>;

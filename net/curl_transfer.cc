@@ -42,24 +42,24 @@ Result<void> CurlTransfer::start() {
   auto list = make_header_list(request_);
   if (!list) return std::unexpected(list.error());
   header_list_ = *std::move(list);
-  easy_.reset(curl_easy_init());
+  easy_.reset(curl().easy_init());
   if (!easy_) return fail(ErrorCode::internal, "libcurl gave no handle");
   CURL* easy = easy_.get();
   if (auto set = set_request(easy, request_, options_, header_list_.get()); !set) return set;
-  curl_easy_setopt(easy, CURLOPT_PRIVATE, static_cast<CurlLoop::Transfer*>(this));
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail_);
-  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &CurlTransfer::on_header);
-  curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &CurlTransfer::on_write);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
+  curl().easy_setopt(easy, CURLOPT_PRIVATE, static_cast<CurlLoop::Transfer*>(this));
+  curl().easy_setopt(easy, CURLOPT_ERRORBUFFER, detail_);
+  curl().easy_setopt(easy, CURLOPT_HEADERFUNCTION, &CurlTransfer::on_header);
+  curl().easy_setopt(easy, CURLOPT_HEADERDATA, this);
+  curl().easy_setopt(easy, CURLOPT_WRITEFUNCTION, &CurlTransfer::on_write);
+  curl().easy_setopt(easy, CURLOPT_WRITEDATA, this);
   if (uploading_) {
-    curl_easy_setopt(easy, CURLOPT_READFUNCTION, &CurlTransfer::on_read);
-    curl_easy_setopt(easy, CURLOPT_READDATA, this);
-    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, &CurlTransfer::on_seek);
-    curl_easy_setopt(easy, CURLOPT_SEEKDATA, this);
+    curl().easy_setopt(easy, CURLOPT_READFUNCTION, &CurlTransfer::on_read);
+    curl().easy_setopt(easy, CURLOPT_READDATA, this);
+    curl().easy_setopt(easy, CURLOPT_SEEKFUNCTION, &CurlTransfer::on_seek);
+    curl().easy_setopt(easy, CURLOPT_SEEKDATA, this);
   }
   if (const auto code = loop_->add(easy); code != CURLM_OK) {
-    return fail(ErrorCode::internal, "libcurl: {}", curl_multi_strerror(code));
+    return fail(ErrorCode::internal, "libcurl: {}", curl().multi_strerror(code));
   }
   added_ = true;
   return {};
@@ -91,7 +91,7 @@ void CurlTransfer::unpause() {
   download_paused_ = false;
   if (!added_) return;
   // Hands over what it held back at once, so that a callback may pause again within this call.
-  curl_easy_pause(easy_.get(), CURLPAUSE_CONT);
+  curl().easy_pause(easy_.get(), CURLPAUSE_CONT);
   loop_->kick();
 }
 

@@ -11,32 +11,30 @@
 #include <vector>
 
 #include "base/event.h"
+#include "net/client_transfer.h"
 #include "net/curl_loop.h"
 #include "net/curl_request.h"
 #include "net/http_client.h"
 
 namespace holdfast::net {
 
-class CurlTransfer final : private CurlLoop::Transfer {
+class CurlTransfer final : public ClientTransfer, private CurlLoop::Transfer {
  public:
   using Clock = std::chrono::steady_clock;
 
   CurlTransfer(std::shared_ptr<CurlLoop> loop, ClientRequest request, ClientOptions options);
-  ~CurlTransfer();
+  ~CurlTransfer() override;
   CurlTransfer(const CurlTransfer&) = delete;
   CurlTransfer& operator=(const CurlTransfer&) = delete;
 
-  Result<void> start();
-  // Uploads the body and waits for the response's head.
-  boost::asio::awaitable<Result<void>> run_to_head();
-  boost::asio::awaitable<Result<std::size_t>> read(std::span<std::byte> out);
-  // Ends it with an error that waiting coroutines see; the connection is closed if it was busy.
-  void abort(Error error);
+  Result<void> start() override;
+  boost::asio::awaitable<Result<void>> run_to_head() override;
+  boost::asio::awaitable<Result<std::size_t>> read(std::span<std::byte> out) override;
+  void abort(Error error) override;
 
-  unsigned status() const { return status_; }
-  Headers take_headers() { return std::move(headers_); }
-  std::optional<std::uint64_t> content_length() const;
-  bool finished() const { return finished_; }
+  unsigned status() const override { return status_; }
+  Headers take_headers() override { return std::move(headers_); }
+  std::optional<std::uint64_t> content_length() const override;
 
  private:
   static std::size_t on_read(char* out, std::size_t size, std::size_t count, void* self);

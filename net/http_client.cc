@@ -6,23 +6,32 @@
 #include <unordered_set>
 
 #include "net/curl_transfer.h"
+#include "net/unix_transfer.h"
 
 namespace holdfast::net {
 
 namespace asio = boost::asio;
 
 struct HttpClient::State : std::enable_shared_from_this<State> {
-  State(asio::any_io_executor executor, ClientOptions o)
-      : options(std::move(o)),
-        loop(std::make_shared<CurlLoop>(executor, options.max_connections, options.reach)),
-        room(executor) {}
+  State(asio::any_io_executor e, ClientOptions o)
+      : executor(std::move(e)), options(std::move(o)), room(executor) {}
 
+  Result<std::unique_ptr<ClientTransfer>> make_transfer(ClientRequest request) {
+    if (!request.unix_socket.empty()) return std::make_unique<UnixTransfer>(std::move(request));
+    if (!loop) {
+      if (auto there = load_curl(); !there) return std::unexpected(there.error());
+      loop = std::make_shared<CurlLoop>(executor, options.max_connections, options.reach);
+    }
+    return std::make_unique<CurlTransfer>(loop, std::move(request), options);
+  }
+
+  asio::any_io_executor executor;
   ClientOptions options;
-  std::shared_ptr<CurlLoop> loop;
+  std::shared_ptr<CurlLoop> loop;  // from the first request on that needs it
   Event room;
   std::size_t busy = 0;
   bool closed = false;
-  std::unordered_set<CurlTransfer*> transfers;
+  std::unordered_set<ClientTransfer*> transfers;
 };
 
 namespace {
@@ -41,16 +50,18 @@ class Slot {
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
 
-  CurlTransfer& begin(ClientRequest request) {
-    transfer_ = std::make_unique<CurlTransfer>(state_->loop, std::move(request), state_->options);
+  Result<void> begin(ClientRequest request) {
+    auto made = state_->make_transfer(std::move(request));
+    if (!made) return std::unexpected(made.error());
+    transfer_ = *std::move(made);
     state_->transfers.insert(transfer_.get());
-    return *transfer_;
+    return transfer_->start();
   }
-  CurlTransfer& transfer() { return *transfer_; }
+  ClientTransfer& transfer() { return *transfer_; }
 
  private:
   std::shared_ptr<State> state_;
-  std::unique_ptr<CurlTransfer> transfer_;
+  std::unique_ptr<ClientTransfer> transfer_;
 };
 
 template <class State>
@@ -94,8 +105,10 @@ asio::awaitable<Result<ClientResponse>> HttpClient::send(ClientRequest request) 
     }
     if (state->closed) co_return fail(ErrorCode::cancelled, "the HTTP client was closed");
     auto slot = std::make_unique<Slot<State>>(state);
-    auto& transfer = slot->begin(std::move(request));
-    if (auto started = transfer.start(); !started) co_return std::unexpected(started.error());
+    if (auto begun = slot->begin(std::move(request)); !begun) {
+      co_return std::unexpected(begun.error());
+    }
+    auto& transfer = slot->transfer();
     auto headed = co_await transfer.run_to_head();
     if (auto now = co_await asio::this_coro::cancellation_state;
         now.cancelled() != asio::cancellation_type::none) {

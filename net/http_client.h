@@ -1,6 +1,7 @@
 // HTTP client on libcurl's multi interface, driven by asio (socket and timer callbacks). Keeps
 // connections alive per origin; streams bodies both ways with back-pressure; also over unix sockets
-// (podman's API). Follows no redirects. One client per executor thread: all calls on its executor.
+// (podman's API), there without libcurl, a connection a request. Follows no redirects. One client
+// per executor thread: all calls on its executor.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -24,7 +25,7 @@ struct ClientRequest {
   Headers headers;  // "Expect:" and "Accept:" are not added unless given
   BodyReader* body = nullptr;              // lives until the response head has arrived
   std::optional<std::uint64_t> body_size;  // nullopt with a body: chunked
-  std::string unix_socket;                 // path; empty: TCP
+  std::string unix_socket;                 // path; empty: TCP. The URL is then an http:// one
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds head_timeout{60'000};   // request sent to response head
   std::chrono::milliseconds stall_timeout{60'000};  // without a byte in either direction

@@ -174,10 +174,15 @@ asio::awaitable<Result<std::unique_ptr<StreamClient>>> StreamClient::connect(Con
                                                                              Timeouts timeouts) {
   auto transport = co_await open_transport(std::move(target));
   if (!transport) co_return std::unexpected(transport.error());
+  co_return over(*std::move(transport), timeouts);
+}
+
+std::unique_ptr<StreamClient> StreamClient::over(std::unique_ptr<Transport> transport,
+                                                 Timeouts timeouts) {
   auto state = std::make_unique<State>();
-  state->transport = *std::move(transport);
+  state->transport = std::move(transport);
   state->timeouts = timeouts;
-  co_return std::unique_ptr<StreamClient>(new StreamClient(std::move(state)));
+  return std::unique_ptr<StreamClient>(new StreamClient(std::move(state)));
 }
 
 asio::awaitable<Result<void>> StreamClient::send(RequestHead head, Framing framing,
@@ -216,6 +221,12 @@ asio::awaitable<Result<void>> StreamClient::send(RequestHead head, Framing frami
   }
   state_->sent = true;
   co_return Result<void>();
+}
+
+asio::awaitable<void> StreamClient::wait_answer() {
+  error_code ignored;
+  co_await state_->transport->socket().async_wait(
+      Transport::Socket::wait_read, asio::redirect_error(asio::use_awaitable, ignored));
 }
 
 asio::awaitable<Result<ParsedResponse>> StreamClient::read_head() {

@@ -21,6 +21,7 @@
 namespace holdfast::net {
 
 using RawConnection = Exchange::RawConnection;
+class Transport;
 
 struct ConnectTarget {
   std::string host;  // name or address
@@ -49,10 +50,16 @@ class StreamClient {
 
   static boost::asio::awaitable<Result<std::unique_ptr<StreamClient>>> connect(ConnectTarget target,
                                                                                Timeouts timeouts);
+  // On a connection that is there already.
+  static std::unique_ptr<StreamClient> over(std::unique_ptr<Transport> transport,
+                                            Timeouts timeouts);
   ~StreamClient();
 
   // `body` may be null when framing is none. Sends the head, then all of the body.
   boost::asio::awaitable<Result<void>> send(RequestHead head, Framing framing, BodyReader* body);
+  // Returns when the peer has sent something or closed, or when the coroutine is cancelled; beside
+  // a send(), whose end an answer need not wait for.
+  boost::asio::awaitable<void> wait_answer();
   // The final head, or 101; other 1xx are skipped.
   boost::asio::awaitable<Result<ParsedResponse>> read_head();
   // The body of the response whose head was read. Lives as long as this client.
