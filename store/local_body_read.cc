@@ -87,6 +87,11 @@ Async<Body> open_local_body(BodySink sink, std::vector<Extent> extents) {
   if (stored > verified_bytes) {
     std::vector<FileExtent> runs;
     for (std::size_t i = 0; i < extents.size(); ++i) {
+      // No quarantine marks a damaged range of the log, so what lies there is verified here, too.
+      if (extents[i].piece.home == Piece::Home::segment) {
+        auto sound = co_await verified_piece(sink, OpenPiece{extents[i].piece, files[i]});
+        if (!sound) co_return std::unexpected(sound.error());
+      }
       runs.push_back({files[i], offset_of(extents[i].piece) + extents[i].first, extents[i].length});
     }
     co_return Body(std::move(runs));

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "store/local_scrub.h"
 #include "store/object_store.h"
 
 namespace holdfast::store {
@@ -43,15 +44,6 @@ struct RecoveryReport {
   std::uint64_t last_sequence = 0;
 };
 
-struct ScrubReport {
-  std::uint64_t log_bytes = 0, blobs = 0, blob_bytes = 0;
-  struct Damage {
-    std::string where;                 // "segment 3 at byte 4096", "blob 0f…"
-    std::vector<std::string> objects;  // "bucket/key (version)" that cannot be read whole any more
-  };
-  std::vector<Damage> damage;
-};
-
 // How much of the log is of use.
 struct LogUsage {
   std::uint64_t segments = 0, bytes = 0;
@@ -76,6 +68,7 @@ struct CompactReport {
   std::uint64_t freed_bytes = 0, moved_bytes = 0;
 };
 
+class ScrubPass;
 class SegmentCompaction;
 
 class LocalStore final : public ObjectStore {
@@ -90,9 +83,10 @@ class LocalStore final : public ObjectStore {
   ~LocalStore() override;
 
   const RecoveryReport& recovery() const;
-  // Reads everything and compares it with its checksums. Damaged blobs are quarantined: reading
-  // them answers corrupted, as reading damaged small bodies does anyway.
-  Async<ScrubReport> scrub();
+  // Reads everything and compares it with its checksums, beside the traffic; goes on where `from`
+  // was stopped. Damaged blobs are quarantined: reading them answers corrupted, as reading damaged
+  // small bodies does anyway. What compaction or a removal takes away meanwhile is no damage.
+  Async<ScrubReport> scrub(ScrubRules rules = {}, std::stop_token stop = {}, ScrubReport from = {});
   Result<LogUsage> log_usage();
   // Takes the oldest segments out of the log, one after another, as long as the rules want it, by
   // writing what is still of use in them again at the log's end. Beside the traffic; one at a time.
@@ -132,6 +126,7 @@ class LocalStore final : public ObjectStore {
 
  private:
   struct State;
+  friend class ScrubPass;
   friend class SegmentCompaction;
   explicit LocalStore(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;

@@ -200,31 +200,46 @@ Result<std::optional<LogPosition>> read_segment(const std::string& directory, Lo
   return std::nullopt;
 }
 
+Result<SegmentCheck> check_segment(const std::string& directory, LogPosition from,
+                                   LogPosition until, std::uint64_t bytes) {
+  auto view = SegmentView::open(directory, from.segment);
+  if (!view) return std::unexpected(view.error());
+  SegmentCheck check;
+  const std::uint64_t size = from.segment == until.segment ? until.offset : view->size();
+  std::uint64_t offset = std::max<std::uint64_t>(from.offset, segment_header_bytes);
+  if (from.offset < segment_header_bytes) {
+    auto header = header_of(*view);
+    if (!header) return std::unexpected(header.error());
+    if (!*header) check.damage.push_back({{from.segment, 0}, segment_header_bytes});
+  }
+  const std::uint64_t begin = offset;
+  while (offset < size && offset < begin + bytes) {
+    auto found = view->record(offset);
+    if (!found) return std::unexpected(found.error());
+    if (*found) {
+      offset += (*found)->header.total_bytes();
+      continue;
+    }
+    auto next = view->resync(offset + 1, 0);
+    if (!next) return std::unexpected(next.error());
+    const std::uint64_t resumed = std::min(next->value_or(size), size);
+    check.damage.push_back({{from.segment, offset}, resumed - offset});
+    offset = resumed;
+  }
+  check.read_bytes = offset - begin;
+  if (offset < size) check.next = LogPosition{from.segment, offset};
+  return check;
+}
+
 Result<std::vector<LogDamage>> find_log_damage(const std::string& directory, LogPosition until) {
   auto segments = list_segments(directory);
   if (!segments) return std::unexpected(segments.error());
   std::vector<LogDamage> damage;
   for (const auto number : *segments) {
     if (number > until.segment) break;
-    auto view = SegmentView::open(directory, number);
-    if (!view) return std::unexpected(view.error());
-    const std::uint64_t size = number == until.segment ? until.offset : view->size();
-    auto header = header_of(*view);
-    if (!header) return std::unexpected(header.error());
-    if (!*header) damage.push_back({{number, 0}, segment_header_bytes});
-    for (std::uint64_t offset = segment_header_bytes; offset < size;) {
-      auto found = view->record(offset);
-      if (!found) return std::unexpected(found.error());
-      if (*found) {
-        offset += (*found)->header.total_bytes();
-        continue;
-      }
-      auto next = view->resync(offset + 1, 0);
-      if (!next) return std::unexpected(next.error());
-      const std::uint64_t resumed = std::min(next->value_or(size), size);
-      damage.push_back({{number, offset}, resumed - offset});
-      offset = resumed;
-    }
+    auto check = check_segment(directory, {number, 0}, until, ~std::uint64_t{0} >> 1);
+    if (!check) return std::unexpected(check.error());
+    damage.insert(damage.end(), check->damage.begin(), check->damage.end());
   }
   return damage;
 }

@@ -82,11 +82,20 @@ Result<LogEnd> scan_log(const std::string& directory, LogPosition from, std::uin
 Result<std::optional<LogPosition>> read_segment(const std::string& directory, LogPosition from,
                                                 std::uint64_t bytes, const LogVisitor& visit);
 
-// Visits what is sound and reports what is not, without giving up at damage.
+// Reports what is not sound, without giving up at damage.
 struct LogDamage {
   LogPosition position;
   std::uint64_t bytes = 0;
 };
+struct SegmentCheck {
+  std::vector<LogDamage> damage;
+  std::uint64_t read_bytes = 0;
+  std::optional<LogPosition> next;  // where to go on; nullopt at the segment's end
+};
+// Looks at about `bytes` of one segment from `from` on, up to `until` where that lies in it.
+// not_found: the file is not there.
+Result<SegmentCheck> check_segment(const std::string& directory, LogPosition from,
+                                   LogPosition until, std::uint64_t bytes);
 Result<std::vector<LogDamage>> find_log_damage(const std::string& directory, LogPosition until);
 
 // Numbers of the segment files, ascending.
