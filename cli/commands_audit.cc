@@ -43,6 +43,28 @@ int tail(const Invocation& invocation, unsigned lines, const std::string& actor)
   return 0;
 }
 
+// One line of the scrub, where there is one.
+void print_scrub(const json::object& status) {
+  const json::value* scrub = status.if_contains("scrub");
+  if (scrub == nullptr || !scrub->is_object()) return;
+  const json::value& present = scrub->at("present");
+  const json::value& last = scrub->at("last");
+  std::string text = "scrub: none ended yet";
+  if (last.is_object()) {
+    const json::object& pass = last.get_object();
+    const std::string damaged = text_of(pass, "damaged");
+    text = fmt::format(
+        "scrub: the last began {}, {}", text_of(pass, "started"),
+        damaged == "0" ? "no damage" : damaged + " places are DAMAGED: holdfast check --scrub");
+  }
+  if (present.is_object()) {
+    text += fmt::format("; one {}, {} damaged so far",
+                        scrub->at("running").as_bool() ? "runs" : "is to go on",
+                        text_of(present.get_object(), "damaged"));
+  }
+  fmt::print("{}\n", text);
+}
+
 int status(const Invocation& invocation) {
   auto answer = invocation.client().get("status");
   if (!answer) return report(answer.error());
@@ -50,9 +72,11 @@ int status(const Invocation& invocation) {
     print_value(*answer);
     return 0;
   }
-  fmt::print("holdfast {}, data {}\nS3 {}   console {}   policy epoch {}\n\n",
+  fmt::print("holdfast {}, data {}\nS3 {}   console {}   policy epoch {}\n",
              text_of(*answer, "version"), text_of(*answer, "data"), text_of(*answer, "s3_endpoint"),
              text_of(*answer, "console"), text_of(*answer, "epoch"));
+  print_scrub(*answer);
+  fmt::print("\n");
   print_rows(answer->at("tools").as_array(),
              {{"TOOL", "tool"}, {"USER", "user"}, {"STATE", "state"}, {"REASON", "reason"}},
              Format::table);

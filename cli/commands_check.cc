@@ -1,9 +1,13 @@
-// holdfast check: looks after a store that no server has open.
+// holdfast check: looks after a store that no server has open, or asks the server that has it.
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 #include <boost/json/array.hpp>
+#include <chrono>
+#include <filesystem>
 #include <memory>
+#include <optional>
+#include <thread>
 
 #include "base/clock.h"
 #include "base/random.h"
@@ -20,11 +24,14 @@ namespace json = boost::json;
 
 struct CheckOptions {
   bool rebuild_index = false, scrub = false;
+  std::optional<std::uint64_t> bytes_per_second;
 };
 
-Result<store::ScrubReport> scrub(store::LocalStore& store) {
+Result<store::ScrubReport> scrub(store::LocalStore& store, std::uint64_t bytes_per_second) {
   asio::io_context context;
-  auto future = asio::co_spawn(context, store.scrub(), asio::use_future);
+  store::ScrubRules rules;
+  rules.bytes_per_second = bytes_per_second;
+  auto future = asio::co_spawn(context, store.scrub(std::move(rules)), asio::use_future);
   context.run();
   return future.get();
 }
@@ -39,10 +46,61 @@ json::array damage_json(const store::ScrubReport& report) {
   return rows;
 }
 
+int print_result(const Invocation& invocation, const json::array& damage) {
+  if (damage.empty()) {
+    fmt::print("no damage\n");
+    return 0;
+  }
+  print_rows(damage, {{"DAMAGED", "where"}, {"OBJECTS", "objects"}}, invocation.format());
+  return 1;
+}
+
+bool server_answers(const std::string& data) {
+  std::error_code error;
+  if (!std::filesystem::exists(DataDirectory::admin_socket(data), error)) return false;
+  auto answer = AdminClient(data).get("session");
+  return answer || answer.error().code != ErrorCode::unavailable;
+}
+
+// The pass that was asked for, once it has ended.
+Result<json::object> await_pass(const AdminClient& client, std::uint64_t pass) {
+  const auto number = [](const json::value& value) {
+    const json::value* is = value.is_object() ? value.get_object().if_contains("pass") : nullptr;
+    return is == nullptr ? 0 : is->to_number<std::uint64_t>();
+  };
+  for (;;) {
+    auto report = client.get("scrub");
+    if (!report) return report;
+    if (number(report->at("last")) >= pass) {
+      if (!report->at("last").at("ended").is_null()) return report->at("last").as_object();
+      return fail(ErrorCode::internal, "the scrub ended early: {}", text_of(*report, "error"));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+}
+
+int scrub_by_server(const Invocation& invocation, const CheckOptions& options) {
+  const AdminClient client = invocation.client();
+  json::object body;
+  if (options.bytes_per_second) body["bytes_per_second"] = *options.bytes_per_second;
+  auto started = client.post("scrub", std::move(body));
+  if (!started) return report(started.error());
+  auto ended = await_pass(client, started->at("pass").to_number<std::uint64_t>());
+  if (!ended) return report(ended.error());
+  fmt::print("read and verified by the server: {} of log, {} blobs of {}\n",
+             human_bytes(ended->at("log_bytes").to_number<std::uint64_t>()),
+             text_of(*ended, "blobs"),
+             human_bytes(ended->at("blob_bytes").to_number<std::uint64_t>()));
+  return print_result(invocation, ended->at("damage").as_array());
+}
+
 int check(const Invocation& invocation, const CheckOptions& options) {
   Config config;
   config.data = invocation.data;
   if (auto fine = finish_config(config); !fine) return report(fine.error());
+  if (options.scrub && !options.rebuild_index && server_answers(config.data)) {
+    return scrub_by_server(invocation, options);
+  }
   auto data = DataDirectory::open(config.data);
   if (!data) return report(data.error());
   SystemClock clock;
@@ -60,26 +118,24 @@ int check(const Invocation& invocation, const CheckOptions& options) {
       "store opens: sequence {}, {} records replayed, {} torn bytes cut, {} orphans removed\n",
       recovery.last_sequence, recovery.replayed, recovery.torn_bytes, recovery.orphaned_blobs);
   if (!options.scrub) return 0;
-  auto report_of = scrub(**store);
+  auto report_of = scrub(**store, options.bytes_per_second.value_or(0));
   if (!report_of) return report(report_of.error());
   fmt::print("read and verified: {} of log, {} blobs of {}\n", human_bytes(report_of->log_bytes),
              report_of->blobs, human_bytes(report_of->blob_bytes));
-  if (report_of->damage.empty()) {
-    fmt::print("no damage\n");
-    return 0;
-  }
-  print_rows(damage_json(*report_of), {{"DAMAGED", "where"}, {"OBJECTS", "objects"}},
-             invocation.format());
-  return 1;
+  return print_result(invocation, damage_json(*report_of));
 }
 
 }  // namespace
 
 void add_check_command(CLI::App& app, Invocation& invocation) {
   auto o = std::make_shared<CheckOptions>();
-  auto* command = app.add_subcommand("check", "Check a store that no server has open");
+  auto* command =
+      app.add_subcommand("check", "Check a store: one that no server has open, or by its server");
   command->add_flag("--rebuild-index", o->rebuild_index, "Make the index anew from the log");
   command->add_flag("--scrub", o->scrub, "Read everything and compare it with its checksums");
+  command->add_option(
+      "--bytes-per-second", o->bytes_per_second,
+      "How fast the scrub reads; 0: no limit. Else the server's setting, or no limit");
   command->callback(
       [&invocation, o] { invocation.run = [&invocation, o] { return check(invocation, *o); }; });
 }

@@ -49,6 +49,9 @@ struct Config {
   std::string identity_claim = "sub";  // that names the user here
   bool fsync = true;
   std::string store_kind = "local";  // or "s3"
+  // From one scrub's start to the next's; 0: only when it is asked for. 0 bytes: no limit.
+  std::uint32_t scrub_days = 30;
+  std::uint64_t scrub_bytes_per_second = 32u << 20;
   UpstreamConfig upstream;
   std::uint32_t threads = 0;  // sockets; 0: one a core
   std::string log_level = "info";

@@ -51,12 +51,15 @@ Housekeeping::~Housekeeping() { stop(); }
 
 asio::awaitable<bool> Housekeeping::spawn_all() {
   const bool lifecycle = tasks_.spawn("lifecycle", carry_out_lifecycle());
-  co_return tasks_.spawn("compaction", compact_log()) && lifecycle;
+  const bool scrub = options_.scrubbing == nullptr ||
+                     tasks_.spawn("scrub", options_.scrubbing->run(stop_.get_token()));
+  co_return tasks_.spawn("compaction", compact_log()) && lifecycle&& scrub;
 }
 
 asio::awaitable<bool> Housekeeping::end_all() {
   stop_.request_stop();
   stopped_.notify();
+  if (options_.scrubbing != nullptr) options_.scrubbing->wake();
   // Every task looks at the token after a fraction of a second.
   co_await tasks_.stop(std::chrono::seconds(10));
   co_return true;

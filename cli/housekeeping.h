@@ -1,6 +1,6 @@
 // Housekeeping: what `holdfast serve` does to its store beside the traffic: carrying out lifecycle
-// rules, compacting the log. Each task runs in its own coroutine on the first context, paced, until
-// stop(). start() and stop() from the main thread; they block.
+// rules, compacting the log, scrubbing. Each task runs in its own coroutine on the first context,
+// paced, until stop(). start() and stop() from the main thread; they block.
 #pragma once
 
 #include <chrono>
@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/event.h"
 #include "base/task_group.h"
+#include "cli/scrubbing.h"
 #include "control/audit.h"
 #include "net/io_pool.h"
 #include "store/lifecycle.h"
@@ -21,6 +22,7 @@ namespace holdfast::cli {
 struct HousekeepingOptions {
   std::string cursor_file;  // where a lifecycle pass that was cut short goes on
   std::chrono::seconds lifecycle_day{86'400};
+  Scrubbing* scrubbing = nullptr;  // outlives this; null: nothing is to be scrubbed
 };
 
 class Housekeeping {

@@ -285,11 +285,22 @@ void ServerParts::build_web() {
   }
   api_ = std::make_unique<gateway::WebApi>(
       gateway::WebApiParts{objects(), *registry_, *sessions_, policy_, launcher_.get(), pool_,
-                           clock_, std::move(homes), &s3_->rules()},
+                           clock_, std::move(homes), &s3_->rules(), build_scrubbing()},
       std::move(web_options));
   web_ = std::make_unique<gateway::WebService>(
       *api_, proxy_.get(), random_,
       gateway::WebServiceOptions{.domain = web_domain, .admin_uid = ::getuid()});
+}
+
+gateway::ScrubAccess ServerParts::build_scrubbing() {
+  if (upstream_) return {};
+  scrubbing_ = std::make_unique<Scrubbing>(
+      io_->at(0).get_executor(), *store_, registry_->audit(), clock_,
+      ScrubbingOptions{.state_file = data_.path() + "/scrub.json",
+                       .between = std::chrono::days(config_.scrub_days),
+                       .bytes_per_second = config_.scrub_bytes_per_second});
+  return {[this] { return scrubbing_->report(); },
+          [this](std::optional<std::uint64_t> rate) { return scrubbing_->start(rate); }};
 }
 
 void ServerParts::reload_certificates(Certificates when) {
@@ -343,7 +354,8 @@ void ServerParts::start_housekeeping() {
   housekeeping_ = std::make_unique<Housekeeping>(
       *io_, *store_, registry_->audit(), clock_,
       HousekeepingOptions{.cursor_file = data_.path() + "/lifecycle.cursor",
-                          .lifecycle_day = std::chrono::seconds(config_.lifecycle_day_seconds)});
+                          .lifecycle_day = std::chrono::seconds(config_.lifecycle_day_seconds),
+                          .scrubbing = scrubbing_.get()});
   housekeeping_->start();
 }
 
@@ -397,7 +409,8 @@ void ServerParts::stop() {
   launcher_.reset();
   engine_.reset();
   io_->stop();
-  // Its connections belong to the contexts, which must be there when they close.
+  // Their connections and timers belong to the contexts, which must be there when they close.
+  scrubbing_.reset();
   upstream_.reset();
   io_.reset();
 }

@@ -14,6 +14,7 @@
 #include "cli/housekeeping.h"
 #include "cli/key_set_reader.h"
 #include "cli/mount_processes.h"
+#include "cli/scrubbing.h"
 #include "control/engine_driver.h"
 #include "control/launcher.h"
 #include "control/publisher.h"
@@ -65,6 +66,7 @@ class ServerParts {
   Result<void> prepare_homes_bucket();
   Result<void> listen();
   void build_web();
+  gateway::ScrubAccess build_scrubbing();
   boost::asio::awaitable<Result<void>> ensure_homes_bucket();
   boost::asio::awaitable<Result<void>> check_upstream();
 
@@ -88,6 +90,7 @@ class ServerParts {
   std::unique_ptr<KeySetReader> key_set_;
   std::unique_ptr<gateway::WebIdentities> web_identities_;
   std::unique_ptr<gateway::S3Service> s3_;
+  std::unique_ptr<Scrubbing> scrubbing_;  // null: another endpoint keeps the objects
   std::unique_ptr<gateway::WebApi> api_;
   std::unique_ptr<gateway::ToolProxy> proxy_;
   std::unique_ptr<gateway::WebService> web_;

@@ -256,6 +256,7 @@ JsonAnswer get_status(WebApi& api, ApiRequest request) {
   out["tools"] = std::move(tools);
   out["homes"] = api.parts().homes.status ? co_await api.parts().pool.run(api.parts().homes.status)
                                           : json::value(json::array());
+  out["scrub"] = scrub_summary(api);
   co_return out;
 }
 

@@ -60,6 +60,8 @@ constexpr std::array routes = {
     RouteEntry{"GET", "audit", get_audit},
     RouteEntry{"GET", "audit/verify", get_audit_verify},
     RouteEntry{"GET", "status", get_status},
+    RouteEntry{"GET", "scrub", get_scrub},
+    RouteEntry{"POST", "scrub", post_scrub},
 };
 
 bool matches(std::string_view pattern, std::span<const std::string> path) {

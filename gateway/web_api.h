@@ -71,6 +71,13 @@ struct HomesAccess {
   std::function<Result<void>(const ParkedAnswer&)> decide_parked;
 };
 
+// The scrub of the store; empty where another endpoint keeps the objects. Any thread; do not block.
+struct ScrubAccess {
+  std::function<boost::json::object()> report;  // the answer of GET scrub
+  // Begins a pass, at a rate of its own if one is given (0: no limit); answers its number.
+  std::function<std::uint64_t(std::optional<std::uint64_t>)> start;
+};
+
 struct WebApiParts {  // all must outlive the API
   store::ObjectStore& store;
   control::Registry& registry;
@@ -81,6 +88,7 @@ struct WebApiParts {  // all must outlive the API
   const Clock& clock;
   HomesAccess homes;
   BucketRulesBook* rules = nullptr;  // of the store's buckets; null: they can have none
+  ScrubAccess scrub = {};
 };
 
 class WebApi {

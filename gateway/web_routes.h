@@ -66,4 +66,10 @@ JsonAnswer get_audit(WebApi& api, ApiRequest request);
 JsonAnswer get_audit_verify(WebApi& api, ApiRequest request);
 JsonAnswer get_status(WebApi& api, ApiRequest request);
 
+// --- web_scrub.cc
+JsonAnswer get_scrub(WebApi& api, ApiRequest request);
+JsonAnswer post_scrub(WebApi& api, ApiRequest request);
+// For GET /status: the report without the lists of what is damaged.
+boost::json::value scrub_summary(WebApi& api);
+
 }  // namespace holdfast::gateway
