@@ -15,6 +15,8 @@
 #include "base/encoding.h"
 #include "store/body_digest.h"
 #include "store/log_format.h"
+#include "store/root_keys.h"
+#include "store/seal.h"
 
 namespace holdfast::store {
 namespace {
@@ -35,10 +37,18 @@ Async<std::size_t> fill(BodyReader& body, std::span<std::byte> out) {
 
 std::span<std::byte> bytes_of(std::string& text) { return std::as_writable_bytes(std::span(text)); }
 
-// The blocking half of a large body: digests, checksum and file.
+// What a new body is encrypted with; nullopt: it is stored in the clear.
+std::optional<RootKeys::BodyKey> new_key(const BodySink& sink) {
+  const RootKeys* const keys = sink.options.root_keys.get();
+  if (keys == nullptr || !keys->seals()) return std::nullopt;
+  return keys->make_body_key(sink.random);
+}
+
+// The blocking half of a large body: digests of its bytes, checksum and file of what is stored.
 struct BlobIntake {
   BlobWriter writer;
   BodyDigest digest;
+  std::optional<Sealer> sealer;
   XXH3_state_t checksum;
 
   explicit BlobIntake(IntakeRules rules) : digest(std::move(rules)) {
@@ -46,9 +56,25 @@ struct BlobIntake {
   }
   Result<void> take(std::string_view bytes) {
     digest.update(bytes);
+    if (!sealer) return store(bytes);
+    sealed.clear();
+    sealer->update(bytes, sealed);
+    return store(sealed);
+  }
+  Result<void> finish() {
+    if (!sealer) return {};
+    sealed.clear();
+    sealer->finish(sealed);
+    return store(sealed);
+  }
+
+ private:
+  Result<void> store(std::string_view bytes) {
     XXH3_64bits_update(&checksum, bytes.data(), bytes.size());
     return writer.write(as_bytes(bytes));
   }
+
+  std::string sealed;
 };
 
 LocalBody to_body(const BodyDigest& digest, Piece piece) {
@@ -57,16 +83,24 @@ LocalBody to_body(const BodyDigest& digest, Piece piece) {
   body.md5 = digest.md5();
   body.checksums = digest.checksums();
   const std::uint64_t length = body.size;
-  piece.length = length;
   if (length > 0) body.extents.push_back({std::move(piece), 0, length});
   return body;
 }
 
-Async<LocalBody> take_small(std::string bytes, IntakeRules rules) {
+Async<LocalBody> take_small(BodySink sink, std::string bytes, IntakeRules rules) {
   BodyDigest digest(std::move(rules));
   digest.update(bytes);
   if (auto judged = digest.judge(); !judged) co_return std::unexpected(judged.error());
   Piece piece;
+  if (auto key = bytes.empty() ? std::nullopt : new_key(sink)) {
+    std::string sealed;
+    Sealer sealer(key->key);
+    sealer.update(bytes, sealed);
+    sealer.finish(sealed);
+    bytes = std::move(sealed);
+    piece.seal = std::move(key->seal);
+  }
+  piece.length = bytes.size();
   piece.checksum = checksum_of(bytes);
   LocalBody taken = to_body(digest, std::move(piece));
   taken.bytes = std::move(bytes);
@@ -79,6 +113,12 @@ Async<LocalBody> take_large(BodySink sink, BodyReader& body, IntakeRules rules, 
   auto writer = sink.files.blobs().create();
   if (!writer) co_return std::unexpected(writer.error());
   intake->writer = std::move(*writer);
+  Piece piece;
+  piece.home = Piece::Home::blob;
+  if (auto key = new_key(sink)) {
+    intake->sealer.emplace(key->key);
+    piece.seal = std::move(key->seal);
+  }
   // Two buffers: one is hashed and written on the pool while the other fills. The pool's jobs own
   // what they touch, since a cancelled coroutine does not wait for them.
   auto full = std::make_shared<std::string>(std::move(first));
@@ -102,14 +142,15 @@ Async<LocalBody> take_large(BodySink sink, BodyReader& body, IntakeRules rules, 
     std::swap(full, next);
   }
   if (auto judged = intake->digest.judge(); !judged) co_return std::unexpected(judged.error());
-  Piece piece;
-  piece.home = Piece::Home::blob;
   piece.blob = sink.random.hex(16);
-  piece.checksum = XXH3_64bits_digest(&intake->checksum);
   LocalFiles* files = &sink.files;
-  auto finished = co_await sink.pool.run(
-      [intake, files, name = piece.blob] { return files->blobs().finish(intake->writer, name); });
+  auto finished = co_await sink.pool.run([intake, files, name = piece.blob] {
+    auto stored = intake->finish();
+    return stored ? files->blobs().finish(intake->writer, name) : stored;
+  });
   if (!finished) co_return std::unexpected(finished.error());
+  piece.length = intake->writer.size();
+  piece.checksum = XXH3_64bits_digest(&intake->checksum);
   PendingBlob pending(sink.files, piece.blob);
   LocalBody taken = to_body(intake->digest, std::move(piece));
   taken.blob = std::move(pending);
@@ -140,7 +181,7 @@ Async<LocalBody> take_local_body(BodySink sink, BodyReader& body, IntakeRules ru
   auto filled = co_await fill(body, bytes_of(bytes));
   if (!filled) co_return std::unexpected(filled.error());
   bytes.resize(*filled);
-  if (bytes.size() < most) co_return co_await take_small(std::move(bytes), std::move(rules));
+  if (bytes.size() < most) co_return co_await take_small(sink, std::move(bytes), std::move(rules));
   co_return co_await take_large(sink, body, std::move(rules), std::move(bytes));
 }
 

@@ -1,6 +1,7 @@
 // Bodies on their way into and out of the local store.
 // take_local_body reads small bodies into memory (for the log record) and streams large ones into a
 // blob, hashing and writing off the caller's thread. open_local_body gives a stored body back.
+// Sizes and digests are those of the plain text, whether the store encrypts or not.
 #pragma once
 
 #include <string>
@@ -16,7 +17,7 @@
 namespace holdfast::store {
 
 struct LocalBody {
-  std::string bytes;            // for the record; empty when there is a blob
+  std::string bytes;            // for the record, as stored; empty when there is a blob
   std::vector<Extent> extents;  // none for an empty body
   PendingBlob blob;
   std::uint64_t size = 0;
@@ -37,8 +38,9 @@ Async<LocalBody> take_local_body(BodySink sink, BodyReader& body, IntakeRules ru
 // The extents of the window, in order.
 std::vector<Extent> slice_extents(const std::vector<Extent>& extents, std::uint64_t first,
                                   std::uint64_t length);
-// Small pieces are read whole and verified; larger ones are answered as open files. corrupted: a
-// checksum differs. not_found: a file was removed since the extents were looked up.
+// Small pieces are read whole and verified; larger ones are answered as open files, or as a stream
+// where they are encrypted. corrupted: a checksum differs, or an encrypted piece does not open.
+// not_found: a file was removed since the extents were looked up.
 Async<Body> open_local_body(BodySink sink, std::vector<Extent> extents);
 // Whether looking up the extents again may help: the version was replaced just then, or compaction
 // moved its body.

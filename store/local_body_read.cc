@@ -8,6 +8,7 @@
 #include "base/encoding.h"
 #include "store/body_digest.h"
 #include "store/local_body.h"
+#include "store/local_sealed_body.h"
 #include "store/log_format.h"
 
 namespace holdfast::store {
@@ -20,10 +21,6 @@ struct OpenPiece {
   Piece piece;
   std::shared_ptr<const Fd> file;
 };
-
-std::uint64_t offset_of(const Piece& piece) {
-  return piece.home == Piece::Home::segment ? piece.offset : 0;
-}
 
 // What is in the page cache comes at once; whatever would wait for the disk is left to the pool.
 bool read_cached(const OpenPiece& open, std::string& out) {
@@ -59,6 +56,21 @@ Async<std::string> verified_piece(BodySink sink, OpenPiece open) {
   co_return bytes;
 }
 
+using Files = std::vector<std::shared_ptr<const Fd>>;
+
+Async<Body> open_sealed(BodySink sink, std::vector<Extent> extents, Files files) {
+  std::vector<OpenExtent> open;
+  for (std::size_t i = 0; i < extents.size(); ++i) {
+    open.push_back({std::move(extents[i]), std::move(files[i])});
+  }
+  auto reader = make_unsealing_reader(sink.pool, sink.options.root_keys, std::move(open));
+  // What fits into memory is opened before the answer begins, so that damage is an error in time.
+  if (reader->size().value_or(0) > verified_bytes) co_return Body(std::move(reader));
+  auto all = co_await read_all(*reader, verified_bytes);
+  if (!all) co_return std::unexpected(all.error());
+  co_return Body(std::move(*all));
+}
+
 }  // namespace
 
 std::vector<Extent> slice_extents(const std::vector<Extent>& extents, std::uint64_t first,
@@ -76,13 +88,18 @@ std::vector<Extent> slice_extents(const std::vector<Extent>& extents, std::uint6
 }
 
 Async<Body> open_local_body(BodySink sink, std::vector<Extent> extents) {
-  std::vector<std::shared_ptr<const Fd>> files;
+  Files files;
   std::uint64_t stored = 0;
+  bool sealed = false;
   for (const auto& extent : extents) {
     auto file = sink.files.open(extent.piece);
     if (!file) co_return std::unexpected(file.error());
     files.push_back(std::move(*file));
     stored += extent.piece.length;
+    sealed = sealed || !extent.piece.seal.empty();
+  }
+  if (stored > verified_bytes && sealed) {
+    co_return co_await open_sealed(sink, std::move(extents), std::move(files));
   }
   if (stored > verified_bytes) {
     std::vector<FileExtent> runs;
@@ -100,6 +117,12 @@ Async<Body> open_local_body(BodySink sink, std::vector<Extent> extents) {
   for (std::size_t i = 0; i < extents.size(); ++i) {
     auto bytes = co_await verified_piece(sink, OpenPiece{extents[i].piece, files[i]});
     if (!bytes) co_return std::unexpected(bytes.error());
+    if (!extents[i].piece.seal.empty()) {
+      auto plain = unseal_extent(sink.options.root_keys.get(), extents[i], *bytes);
+      if (!plain) co_return std::unexpected(plain.error());
+      all.append(*plain);
+      continue;
+    }
     if (extents.size() == 1 && extents[i].length == bytes->size()) {
       co_return Body(std::move(*bytes));
     }

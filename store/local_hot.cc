@@ -12,7 +12,9 @@ std::size_t bytes_of(const HotObject& object) {
   const ObjectAttributes& attributes = object.info.attributes;
   std::size_t bytes = entry_overhead + sizeof(HotObject) + 2 * object.info.key.value.size();
   bytes += object.info.version.value.size() + object.info.etag.value.size();
-  bytes += object.extents.size() * (sizeof(Extent) + 32);
+  for (const auto& extent : object.extents) {
+    bytes += sizeof(Extent) + 32 + extent.piece.seal.size();
+  }
   bytes += object.info.checksums.size() * (sizeof(Checksum) + 48);
   bytes += object.info.part_sizes.size() * sizeof(std::uint64_t);
   bytes += attributes.content_type.size() + attributes.cache_control.size() +

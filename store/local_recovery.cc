@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
 #include <utility>
 
 #include "base/encoding.h"
@@ -16,7 +15,6 @@
 namespace holdfast::store {
 namespace {
 
-constexpr std::string_view format_text = "holdfast-store 1\n";
 // Records a transaction during replay.
 constexpr std::uint64_t replay_batch = 5000;
 
@@ -164,23 +162,6 @@ Result<Fd> lock_directory(const std::string& directory) {
   // Only a hint for people: a full disk must not keep the store from opening.
   (void)write_all_at(file->get(), as_bytes(pid), 0);
   return file;
-}
-
-Result<void> check_format(const std::string& directory) {
-  const std::string path = directory + "/FORMAT";
-  auto text = read_file(path, 256);
-  if (text && *text == format_text) return {};
-  if (text) {
-    return fail(ErrorCode::not_supported,
-                "{} has the format '{}', this program knows '{}': use the program that made it; "
-                "nothing was changed",
-                directory, log_field(*text), log_field(format_text));
-  }
-  if (text.error().code != ErrorCode::not_found) return std::unexpected(text.error());
-  if (std::filesystem::exists(directory + "/log")) {
-    return fail(ErrorCode::corrupted, "{} has a log but no FORMAT file", directory);
-  }
-  return replace_file(path, format_text);
 }
 
 Result<RecoveredStore> recover(const std::string& log_directory, const std::string& index_path,

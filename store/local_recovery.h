@@ -1,5 +1,5 @@
-// Bringing a local store's directory into order before it serves: lock, format, index, log tail,
-// leftover blobs. Blocks; one thread.
+// Bringing a local store's directory into order before it serves: lock, index, log tail, leftover
+// blobs. Blocks; one thread.
 #pragma once
 
 #include "index/catalogue.h"
@@ -9,9 +9,8 @@
 
 namespace holdfast::store {
 
-// The directory is made where it is missing. locked, not_supported.
+// The directory is made where it is missing. locked.
 Result<Fd> lock_directory(const std::string& directory);
-Result<void> check_format(const std::string& directory);
 
 struct RecoveredStore {
   index::Catalogue catalogue;

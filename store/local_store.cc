@@ -3,9 +3,11 @@
 #include <utility>
 
 #include "base/log.h"
+#include "store/local_format.h"
 #include "store/local_recovery.h"
 #include "store/local_state.h"
 #include "store/log_format.h"
+#include "store/seal.h"
 
 namespace holdfast::store {
 
@@ -44,13 +46,17 @@ Result<Prepared> prepare(const LocalStoreOptions& options, const std::string& lo
       options.sync ? index::Catalogue::Role::writer : index::Catalogue::Role::unsynced_writer;
   auto lock = lock_directory(directory);
   if (!lock) return std::unexpected(lock.error());
-  if (auto known = check_format(directory); !known) return std::unexpected(known.error());
+  auto format = check_format(directory);
+  if (!format) return std::unexpected(format.error());
   for (const std::string& path : {log_directory, directory + "/index"}) {
     if (auto made = make_directories(path); !made) return std::unexpected(made.error());
   }
   if (auto synced = sync_directory(directory); !synced) return std::unexpected(synced.error());
   auto recovered = recover(log_directory, index_path, use, role);
   if (!recovered) return fail_within("recover " + directory, recovered.error());
+  auto settled = settle_root_keys(directory, std::move(*format), options.root_keys.get(),
+                                  recovered->catalogue);
+  if (!settled) return std::unexpected(settled.error());
   return Prepared{std::move(*lock), std::move(*recovered)};
 }
 
@@ -58,7 +64,8 @@ Result<Prepared> prepare(const LocalStoreOptions& options, const std::string& lo
 
 Result<std::unique_ptr<LocalStore>> LocalStore::open(LocalStoreOptions options, Clock& clock,
                                                      Random& random) {
-  HOLDFAST_CHECK(options.inline_bytes <= max_inline_bytes);
+  HOLDFAST_CHECK(sealed_size(options.inline_bytes) <= max_inline_bytes ||
+                 (!options.root_keys && options.inline_bytes <= max_inline_bytes));
   auto prepared =
       prepare(options, State::log_directory(options), State::index_path(options), IndexUse::keep);
   if (!prepared) return std::unexpected(prepared.error());

@@ -22,6 +22,8 @@
 
 namespace holdfast::store {
 
+class RootKeys;
+
 struct LocalStoreOptions {
   std::string directory;
   bool sync = true;
@@ -32,6 +34,8 @@ struct LocalStoreOptions {
   std::size_t open_files = 256;
   std::size_t blocking_threads = 4;
   std::size_t cache_bytes = 32u << 20;  // objects read lately, see store/local_hot.h
+  // Bodies are encrypted with it (store/seal.h); nullptr: they are stored in the clear.
+  std::shared_ptr<const RootKeys> root_keys{};
 };
 
 // What opening found and did.
@@ -75,6 +79,7 @@ class LocalStore final : public ObjectStore {
  public:
   // Blocks while it recovers. locked: another process holds the directory. not_supported: a format
   // of a newer program. corrupted: the log is damaged where it was once durable; nothing changed.
+  // invalid_argument: bodies need a root key that is not given.
   static Result<std::unique_ptr<LocalStore>> open(LocalStoreOptions options, Clock& clock,
                                                   Random& random);
   // Forgets the index and makes it anew from the log. The store must not be open.

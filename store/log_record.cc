@@ -82,40 +82,6 @@ std::vector<Checksum> take_checksums(ByteReader& in) {
   return checksums;
 }
 
-void put(ByteWriter& out, const std::vector<Extent>& extents) {
-  out.varint(extents.size());
-  for (const auto& [piece, first, length] : extents) {
-    out.varint(std::to_underlying(piece.home));
-    if (piece.home == Piece::Home::segment) {
-      out.varint(piece.segment);
-      out.varint(piece.offset);
-    }
-    if (piece.home == Piece::Home::blob) out.text(piece.blob);
-    out.varint(piece.length);
-    out.fixed64(piece.checksum);
-    out.varint(first);
-    out.varint(length);
-  }
-}
-
-std::vector<Extent> take_extents(ByteReader& in) {
-  std::vector<Extent> extents;
-  for (std::size_t left = in.count(); left > 0 && in.ok(); --left) {
-    auto& [piece, first, length] = extents.emplace_back();
-    piece.home = static_cast<Piece::Home>(in.varint());
-    if (piece.home == Piece::Home::segment) {
-      piece.segment = in.varint();
-      piece.offset = in.varint();
-    }
-    if (piece.home == Piece::Home::blob) piece.blob = in.text();
-    piece.length = in.varint();
-    piece.checksum = in.fixed64();
-    first = in.varint();
-    length = in.varint();
-  }
-  return extents;
-}
-
 // What came after the first format, as (number, text) to the end, absent where empty: older records
 // are read as they are.
 enum class Extra : std::uint8_t { uploader = 1 };
@@ -322,17 +288,6 @@ Result<LogOp> decode_op(std::string_view payload) {
   const std::uint64_t number = in.varint();
   if (take_numbered(in, number, op)) return op;
   return fail(ErrorCode::corrupted, "log record of operation {} cannot be decoded", number);
-}
-
-std::string encode_extents(const std::vector<Extent>& extents) {
-  std::string out;
-  ByteWriter writer(out);
-  put(writer, extents);
-  return out;
-}
-
-Result<std::vector<Extent>> decode_extents(std::string_view bytes) {
-  return decode_whole<std::vector<Extent>>(bytes, "extents", take_extents);
 }
 
 std::string encode_meta(const ObjectMeta& meta) {

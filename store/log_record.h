@@ -9,30 +9,10 @@
 #include <vector>
 
 #include "base/error.h"
+#include "store/extents.h"
 #include "store/object_types.h"
 
 namespace holdfast::store {
-
-// A run of stored bytes with a checksum of its own. `own` is the body of the record that carries
-// the piece; the index keeps it as `segment` with the place where the record came to lie.
-struct Piece {
-  enum class Home : std::uint8_t { own, segment, blob };
-  Home home = Home::own;
-  std::uint64_t segment = 0, offset = 0;  // of Home::segment
-  std::string blob;                       // of Home::blob: 16 random bytes, as hex
-  std::uint64_t length = 0;               // bytes of the whole piece
-  std::uint64_t checksum = 0;             // XXH3-64 of the whole piece
-};
-
-// Part of a piece. An object's body is its extents one after another.
-struct Extent {
-  Piece piece;
-  std::uint64_t first = 0;  // within the piece
-  std::uint64_t length = 0;
-};
-
-std::string encode_extents(const std::vector<Extent>& extents);
-Result<std::vector<Extent>> decode_extents(std::string_view bytes);
 
 // Everything of a version or an upload that no query looks at.
 struct ObjectMeta {

@@ -156,6 +156,28 @@ TEST_F(LogTest, AGroupThatIsTakenBackIsGone) {
   EXPECT_EQ(scan().sequences.size(), 2u);
 }
 
+TEST(LogRecord, KeepsTheSealOfAPieceAndOldRecordsAsTheyWere) {
+  Piece clear{Piece::Home::segment, 3, 400, {}, 5, 77};
+  Piece sealed = clear;
+  sealed.seal = "the seal";
+  const std::string bytes = encode_extents({{sealed, 1, 2}, {clear, 3, 4}});
+  auto back = decode_extents(bytes);
+  ASSERT_TRUE(back);
+  ASSERT_EQ(back->size(), 2u);
+  EXPECT_EQ((*back)[0].piece.seal, sealed.seal);
+  EXPECT_EQ((*back)[0].piece.home, Piece::Home::segment);
+  EXPECT_EQ((*back)[0].piece.offset, 400u);
+  EXPECT_EQ((*back)[0].length, 2u);
+  EXPECT_EQ((*back)[1].piece.seal, "");
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(decode_extents(std::string_view(bytes).substr(0, size))) << size;
+  }
+  // As they were before there were seals: home, segment, offset, length, checksum, first, length.
+  const std::string before("\x01\x01\x03\x90\x03\x05\x4d\0\0\0\0\0\0\0\x03\x04", 16);
+  EXPECT_EQ(encode_extents({{clear, 3, 4}}), before);
+  EXPECT_FALSE(decode_extents(std::string("\x01\x03", 2) + before.substr(2)));  // no such home
+}
+
 TEST_F(LogTest, EveryOperationComesBackFromItsRecord) {
   Piece piece{Piece::Home::blob, 0, 0, std::string(32, 'a'), 1u << 20, 77};
   PutVersionOp put{3,      std::string("k\0\xff", 3), "v",     false, "etag", 9, -5,

@@ -242,7 +242,7 @@ TEST_F(LocalStoreTest, ADirectoryOfANewerFormatIsLeftAlone) {
   open();
   make_bucket("data");
   close();
-  std::ofstream(options().directory + "/FORMAT") << "holdfast-store 2\n";
+  std::ofstream(options().directory + "/FORMAT") << "holdfast-store 3\n";
   auto opened = LocalStore::open(options(), clock, random);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, ErrorCode::not_supported);
