@@ -11,6 +11,7 @@
 
 #include "tests/fault/store/disk_recorder.h"
 #include "tests/unit/store/local_fixture.h"
+#include "tests/unit/store/root_key_fixture.h"
 
 namespace holdfast::store {
 namespace {
@@ -45,6 +46,7 @@ class CrashTest : public ::testing::Test {
     wanted.reserve_bytes = 0;
     wanted.inline_bytes = inline_bytes;
     wanted.segment_bytes = 20'000;  // several segments in a short run
+    wanted.root_keys = root_keys_;
     return wanted;
   }
   std::unique_ptr<LocalStore> open(const std::string& path) {
@@ -95,9 +97,14 @@ class CrashTest : public ::testing::Test {
         run(store->put({.bucket = BucketName("data"), .key = ObjectKey("after")}, *reader)));
   }
 
+  // Cuts it at any moment of workloads. `keys`: what the store, which was made in the clear,
+  // encrypts with from then on; nullptr: it does not.
+  void cut_the_power(const std::shared_ptr<const RootKeys>& keys);
+
   TemporaryDirectory directory_;
   SystemClock clock_;
   SystemRandom random_;
+  std::shared_ptr<const RootKeys> root_keys_;
 };
 
 // One writer: puts of all sizes, removals, multipart uploads and copies on keys of its own.
@@ -194,7 +201,7 @@ void work(LocalStore& store, const DiskRecorder& recorder, History& history, std
   context.run();
 }
 
-TEST_F(CrashTest, APowerCutAtAnyMomentLosesNothingAcknowledgedAndLeavesNothingHalf) {
+void CrashTest::cut_the_power(const std::shared_ptr<const RootKeys>& keys) {
   const auto limit = std::chrono::seconds(is_long() ? 600 : 20);
   const auto begun = std::chrono::steady_clock::now();
   std::uint64_t images = 0;
@@ -204,12 +211,14 @@ TEST_F(CrashTest, APowerCutAtAnyMomentLosesNothingAcknowledgedAndLeavesNothingHa
     const std::string path = directory_.path() + "/store";
     std::filesystem::remove_all(path);
     History history;
+    root_keys_.reset();
     {
       auto store = open(path);
       ASSERT_NE(store, nullptr);
       ASSERT_TRUE(run(store->create_bucket(BucketName("data"), false)));
     }
     DiskRecorder recorder(path);
+    root_keys_ = keys;
     {
       auto store = open(path);
       ASSERT_NE(store, nullptr);
@@ -231,6 +240,14 @@ TEST_F(CrashTest, APowerCutAtAnyMomentLosesNothingAcknowledgedAndLeavesNothingHa
   }
   RecordProperty("images", std::to_string(images));
   fmt::print("{} images of {} workloads held\n", images, seed - first_seed());
+}
+
+TEST_F(CrashTest, APowerCutAtAnyMomentLosesNothingAcknowledgedAndLeavesNothingHalf) {
+  cut_the_power(nullptr);
+}
+
+TEST_F(CrashTest, APowerCutLosesNothingOfAStoreThatBeginsToEncryptEither) {
+  cut_the_power(RootKeyFolder().fresh(random_));
 }
 
 TEST_F(CrashTest, APowerCutDuringTheRecoveryFromAPowerCutLosesNothingEither) {

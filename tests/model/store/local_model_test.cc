@@ -8,6 +8,7 @@
 #include <map>
 
 #include "tests/unit/store/local_fixture.h"
+#include "tests/unit/store/root_key_fixture.h"
 
 namespace holdfast::store {
 namespace {
@@ -47,11 +48,14 @@ class ModelRun : public LocalStoreTest {
  public:
   void TestBody() override {}
 
+  enum class Bodies { clear, encrypted };
+
+  explicit ModelRun(Bodies bodies) {
+    if (bodies == Bodies::encrypted) root_keys_ = folder_.fresh(random);
+  }
+
   void start() {
-    auto wanted = options();
-    wanted.segment_bytes = 4096;
-    wanted.inline_bytes = 64;
-    open(wanted);
+    open(small());
     make_bucket("data");
   }
 
@@ -105,15 +109,19 @@ class ModelRun : public LocalStoreTest {
 
   void reopen_whole() {
     store.reset();
-    auto wanted = options();
-    wanted.segment_bytes = 4096;
-    wanted.inline_bytes = 64;
-    auto rebuilt = LocalStore::rebuild_index(wanted, clock, random);
+    auto rebuilt = LocalStore::rebuild_index(small(), clock, random);
     RC_ASSERT(rebuilt.has_value());
-    open(wanted);
+    open(small());
   }
 
  private:
+  LocalStoreOptions small() const {
+    auto wanted = options();
+    wanted.segment_bytes = 4096;
+    wanted.inline_bytes = 64;
+    wanted.root_keys = root_keys_;
+    return wanted;
+  }
   std::size_t count_blobs_if_any() const {
     return std::filesystem::exists(options().directory + "/blobs") ? count_blobs() : 0;
   }
@@ -218,12 +226,7 @@ class ModelRun : public LocalStoreTest {
     RC_ASSERT(run(store->compact(rules, {})).has_value());
   }
 
-  void reopen() {
-    auto wanted = options();
-    wanted.segment_bytes = 4096;
-    wanted.inline_bytes = 64;
-    open(wanted);
-  }
+  void reopen() { open(small()); }
 
   void check_listing(const std::string& prefix, const std::string& delimiter) {
     std::vector<std::string> found;
@@ -280,12 +283,14 @@ class ModelRun : public LocalStoreTest {
     RC_ASSERT(found == wanted);
   }
 
+  RootKeyFolder folder_;
+  std::shared_ptr<const RootKeys> root_keys_;
   Model model;
 };
 
-TEST(LocalStoreModel, AgreesWithMapsThroughAnySteps) {
-  const bool held = rc::check([] {
-    ModelRun run_;
+bool agrees(ModelRun::Bodies bodies) {
+  return rc::check([bodies] {
+    ModelRun run_(bodies);
     run_.start();
     const int steps = *rc::gen::inRange(1, 60);
     for (int i = 0; i < steps; ++i) run_.step();
@@ -293,7 +298,14 @@ TEST(LocalStoreModel, AgreesWithMapsThroughAnySteps) {
     run_.reopen_whole();
     run_.check();
   });
-  EXPECT_TRUE(held);
+}
+
+TEST(LocalStoreModel, AgreesWithMapsThroughAnySteps) {
+  EXPECT_TRUE(agrees(ModelRun::Bodies::clear));
+}
+
+TEST(LocalStoreModel, AgreesWithMapsThroughAnyStepsWhenItEncrypts) {
+  EXPECT_TRUE(agrees(ModelRun::Bodies::encrypted));
 }
 
 }  // namespace
