@@ -15,6 +15,7 @@
 #include "cli/config.h"
 #include "cli/data_directory.h"
 #include "store/local_store.h"
+#include "store/root_keys.h"
 
 namespace holdfast::cli {
 namespace {
@@ -105,7 +106,9 @@ int check(const Invocation& invocation, const CheckOptions& options) {
   if (!data) return report(data.error());
   SystemClock clock;
   SystemRandom random;
-  const store::LocalStoreOptions where{.directory = data->store()};
+  // Nothing here opens a body: checksums are of the bytes as stored.
+  const store::LocalStoreOptions where{.directory = data->store(),
+                                       .root_keys = store::RootKeys::unneeded()};
   if (options.rebuild_index) {
     auto rebuilt = store::LocalStore::rebuild_index(where, clock, random);
     if (!rebuilt) return report(rebuilt.error());

@@ -66,6 +66,19 @@ Setter names(std::map<std::string, std::string>& out) {
   };
 }
 
+Setter texts(std::vector<std::string>& out) {
+  return [&out](const toml::node& node) {
+    const auto* list = node.as_array();
+    if (list == nullptr) return false;
+    for (const auto& value : *list) {
+      const auto given = value.value_exact<std::string>();
+      if (!given) return false;
+      out.push_back(*given);
+    }
+    return true;
+  };
+}
+
 struct Key {
   Setter set;
   const char* accepts;
@@ -92,6 +105,9 @@ std::map<std::string, Key> known_keys(Config& c) {
       {"web.tls_certificate", {text(c.web_tls.certificate), "a PEM file"}},
       {"web.tls_key", {text(c.web_tls.key), "a PEM file"}},
       {"store.fsync", {flag(c.fsync), "true or false"}},
+      {"store.root_key_file", {text(c.root_keys.current), "a file"}},
+      {"store.old_root_key_files", {texts(c.root_keys.old), "a list of files"}},
+      {"store.lost_root_keys", {texts(c.root_keys.lost), "a list of ids of root keys"}},
       {"store.kind", {text(c.store_kind), "local or s3"}},
       {"store.scrub_days", {number(c.scrub_days, 0, 3650), "days, 0: only when asked for"}},
       {"store.scrub_bytes_per_second",
@@ -157,6 +173,12 @@ Result<void> check_store(const Config& config) {
   if (!upstream && !config.upstream.endpoint.empty()) {
     return fail(ErrorCode::invalid_argument,
                 "store.endpoint is given but store.kind is local: write kind = \"s3\" to use it");
+  }
+  const RootKeyConfig& keys = config.root_keys;
+  if (upstream && !(keys.current.empty() && keys.old.empty() && keys.lost.empty())) {
+    return fail(ErrorCode::invalid_argument,
+                "store.root_key_file and its like encrypt the built-in store; with store.kind = "
+                "\"s3\" encryption is the endpoint's");
   }
   return {};
 }

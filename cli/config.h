@@ -27,6 +27,13 @@ struct UpstreamConfig {
   bool verify_reads = false;
 };
 
+// Encryption at rest of the built-in store, see docs/OPERATIONS.md.
+struct RootKeyConfig {
+  std::string current;            // a file; empty: bodies are stored in the clear
+  std::vector<std::string> old;   // files
+  std::vector<std::string> lost;  // ids
+};
+
 struct Config {
   std::string data = "var";  // made absolute by load()
   std::string s3_listen = "127.0.0.1:7070";
@@ -53,6 +60,7 @@ struct Config {
   std::uint32_t scrub_days = 30;
   std::uint64_t scrub_bytes_per_second = 32u << 20;
   UpstreamConfig upstream;
+  RootKeyConfig root_keys;
   std::uint32_t threads = 0;  // sockets; 0: one a core
   std::string log_level = "info";
   std::string log_format = "text";  // or "json"

@@ -14,6 +14,7 @@
 #include "cli/upstream.h"
 #include "cli/version.h"
 #include "control/podman_driver.h"
+#include "store/root_keys.h"
 
 namespace holdfast::cli {
 namespace {
@@ -86,11 +87,15 @@ Result<std::unique_ptr<ServerParts>> ServerParts::build(Config config) {
   }
   auto identities = load_identities(config);
   if (!identities) return std::unexpected(identities.error());
+  auto root_keys = store::RootKeys::load(
+      {config.root_keys.current, config.root_keys.old, config.root_keys.lost}, config.data);
+  if (!root_keys) return std::unexpected(root_keys.error());
   auto data = DataDirectory::open(config.data);
   if (!data) return std::unexpected(data.error());
   std::unique_ptr<ServerParts> parts(new ServerParts(std::move(config), std::move(*data)));
   parts->s3_tls_ = std::move(identities->s3);
   parts->web_tls_ = std::move(identities->web);
+  parts->root_keys_ = std::move(*root_keys);
   const auto threads = parts->config_.threads != 0
                            ? parts->config_.threads
                            : std::max(1u, std::thread::hardware_concurrency());
@@ -110,11 +115,15 @@ Result<void> ServerParts::open_store() {
   std::error_code made;
   if (upstream) std::filesystem::create_directory(data_.documents(), made);
   if (made) return fail_errno(made.value(), data_.documents());
-  auto store = store::LocalStore::open(
-      {.directory = upstream ? data_.documents() : data_.store(), .sync = config_.fsync}, clock_,
-      random_);
+  auto store = store::LocalStore::open({.directory = upstream ? data_.documents() : data_.store(),
+                                        .sync = config_.fsync,
+                                        .root_keys = root_keys_},
+                                       clock_, random_);
   if (!store) return fail_within("the store in " + data_.path(), store.error());
   store_ = std::move(*store);
+  if (root_keys_ && root_keys_->seals()) {
+    spdlog::info("cli: new bodies are encrypted under root key {}", root_keys_->current_id());
+  }
   const auto& report = store_->recovery();
   if (!report.clean && report.last_sequence > 0) {
     spdlog::info("cli: the store was not closed in order: {} records replayed, {} torn bytes cut",

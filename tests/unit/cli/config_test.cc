@@ -54,6 +54,26 @@ TEST_F(ConfigFile, SaysWhatAKeyTakes) {
   EXPECT_NE(config.error().context.find("a number of days"), std::string::npos);
 }
 
+TEST_F(ConfigFile, TakesListsOfFiles) {
+  const auto config =
+      load("[store]\nroot_key_file = \"/a\"\nold_root_key_files = [\"/b\", \"/c\"]\n");
+  ASSERT_TRUE(config) << config.error().context;
+  EXPECT_EQ(config->root_keys.current, "/a");
+  EXPECT_EQ(config->root_keys.old, (std::vector<std::string>{"/b", "/c"}));
+  const auto refused = load("[store]\nold_root_key_files = [\"/b\", 3]\n");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().context.find("a list of files"), std::string::npos);
+}
+
+TEST_F(ConfigFile, EncryptsOnlyTheBuiltInStore) {
+  auto config =
+      load("[store]\nkind = \"s3\"\nendpoint = \"http://127.0.0.1:1\"\nroot_key_file = \"/a\"\n");
+  ASSERT_TRUE(config) << config.error().context;
+  const auto refused = finish_config(*config);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().context.find("store.root_key_file"), std::string::npos);
+}
+
 TEST_F(ConfigFile, PointsAtBrokenToml) {
   const auto config = load("domain = \n");
   ASSERT_FALSE(config);
