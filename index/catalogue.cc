@@ -148,10 +148,18 @@ Result<Catalogue> Catalogue::open(const std::string& path, Role role) {
   return catalogue;
 }
 
-Result<void> Catalogue::begin() { return database_.run("BEGIN"); }
-Result<void> Catalogue::commit() { return database_.run("COMMIT"); }
+namespace {
+Result<void> run_kept(Database& database, std::string_view sql) {
+  auto statement = database.kept(sql);
+  if (!statement) return std::unexpected(statement.error());
+  return (*statement)->execute();
+}
+}  // namespace
+
+Result<void> Catalogue::begin() { return run_kept(database_, "BEGIN"); }
+Result<void> Catalogue::commit() { return run_kept(database_, "COMMIT"); }
 void Catalogue::rollback() {
-  if (database_.in_transaction()) (void)database_.run("ROLLBACK");
+  if (database_.in_transaction()) (void)run_kept(database_, "ROLLBACK");
 }
 Result<void> Catalogue::checkpoint() { return database_.run("PRAGMA wal_checkpoint(PASSIVE)"); }
 

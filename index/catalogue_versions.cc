@@ -179,12 +179,12 @@ Result<ChangeRows> Catalogue::changes(const ChangeQuery& query) {
 }
 
 Result<void> Catalogue::trim_changes(std::uint64_t sequence) {
-  auto statement = database_.prepare("DELETE FROM change WHERE bucket=?1 AND sequence<=?2");
+  auto statement = database_.kept("DELETE FROM change WHERE bucket=?1 AND sequence<=?2");
   if (!statement) return std::unexpected(statement.error());
   auto known = buckets();
   if (!known) return std::unexpected(known.error());
   for (const auto& bucket : *known) {
-    if (auto done = statement->execute(bucket.id, sequence); !done) return done;
+    if (auto done = (*statement)->execute(bucket.id, sequence); !done) return done;
   }
   return {};
 }

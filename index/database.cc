@@ -157,6 +157,16 @@ Result<Statement> Database::prepare(std::string_view sql) {
   return Statement(statement);
 }
 
+Result<Statement*> Database::kept(std::string_view sql) {
+  auto found = kept_.find(sql);
+  if (found == kept_.end()) {
+    auto prepared = prepare(sql);
+    if (!prepared) return std::unexpected(prepared.error());
+    found = kept_.emplace(sql, *std::move(prepared)).first;
+  }
+  return &found->second;
+}
+
 Result<void> Database::run(const std::string& sql) {
   const int code = sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) return fail_sqlite(handle_.get(), code, sql.substr(0, 200));
@@ -201,8 +211,9 @@ std::int64_t Database::changed_rows() const { return sqlite3_changes64(handle_.g
 bool Database::in_transaction() const { return sqlite3_get_autocommit(handle_.get()) == 0; }
 
 Result<Transaction> Transaction::begin(Database& database) {
-  auto begun = database.run("BEGIN IMMEDIATE");
-  if (!begun) return std::unexpected(begun.error());
+  auto begin = database.kept("BEGIN IMMEDIATE");
+  if (!begin) return std::unexpected(begin.error());
+  if (auto begun = (*begin)->execute(); !begun) return std::unexpected(begun.error());
   return Transaction(database);
 }
 
@@ -210,7 +221,9 @@ Transaction::~Transaction() { rollback(); }
 
 Result<void> Transaction::commit() {
   HOLDFAST_CHECK(database_ != nullptr);
-  auto done = database_->run("COMMIT");
+  auto commit = database_->kept("COMMIT");
+  if (!commit) return std::unexpected(commit.error());
+  auto done = (*commit)->execute();
   if (done) database_ = nullptr;
   return done;
 }

@@ -15,6 +15,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -111,6 +113,8 @@ class Database {
 
   bool is_open() const { return handle_ != nullptr; }
   Result<Statement> prepare(std::string_view sql);
+  // The same, prepared once and kept; whoever starts it ends what was read from it before.
+  Result<Statement*> kept(std::string_view sql);
   Result<void> run(const std::string& sql);  // any number of statements, no rows wanted
   // steps[i] brings user_version from i to i+1; each runs in one transaction, once. A file from a
   // newer program (user_version > steps.size()) is not_supported and is left alone.
@@ -125,6 +129,7 @@ class Database {
     void operator()(sqlite3* handle) const;
   };
   std::unique_ptr<sqlite3, Close> handle_;
+  std::map<std::string, Statement, std::less<>> kept_;  // by text; gone before the handle
 };
 
 // BEGIN IMMEDIATE; rolled back when destroyed before commit() succeeded.

@@ -11,9 +11,9 @@ namespace holdfast::index {
 
 template <class... Args>
 Result<void> execute(Database& database, std::string_view sql, const Args&... args) {
-  auto statement = database.prepare(sql);
+  auto statement = database.kept(sql);
   if (!statement) return std::unexpected(statement.error());
-  return statement->execute(args...);
+  return (*statement)->execute(args...);
 }
 
 template <class... Args>
@@ -26,15 +26,15 @@ Result<std::int64_t> remove_rows(Database& database, std::string_view sql, const
 template <class Row, class Read, class... Args>
 Result<std::vector<Row>> all(Database& database, std::string_view sql, Read read,
                              const Args&... args) {
-  auto statement = database.prepare(sql);
+  auto statement = database.kept(sql);
   if (!statement) return std::unexpected(statement.error());
   std::vector<Row> rows;
-  statement->start(args...);
+  (*statement)->start(args...);
   for (;;) {
-    auto more = statement->step();
+    auto more = (*statement)->step();
     if (!more) return std::unexpected(more.error());
     if (!*more) return rows;
-    rows.push_back(read(*statement));
+    rows.push_back(read(**statement));
   }
 }
 

@@ -55,6 +55,24 @@ TEST_F(DatabaseTest, ATransactionThatIsNotCommittedHasNotHappened) {
   EXPECT_EQ(row->string(0), "2");
 }
 
+TEST_F(DatabaseTest, AKeptStatementIsTheSameOneAndSurvivesChangesOfTheSchemaAndAMove) {
+  auto opened = Database::open(path());
+  ASSERT_TRUE(opened && opened->run("CREATE TABLE t(x); INSERT INTO t VALUES(1)"));
+  const std::string text = "SELECT * FROM t";
+  auto first = opened->kept(text);
+  ASSERT_TRUE(first && *(*first)->step());
+  (*first)->reset();
+  ASSERT_TRUE(opened->run("ALTER TABLE t ADD COLUMN y DEFAULT 7"));
+  Database moved = std::move(*opened);
+  auto again = moved.kept(std::string(text));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(*again, *first);
+  ASSERT_TRUE(*(*again)->step());
+  EXPECT_EQ((*again)->integer(1), 7);
+  (*again)->reset();
+  EXPECT_FALSE(moved.kept("SELECT nonsense"));
+}
+
 TEST_F(DatabaseTest, AConstraintIsAConflict) {
   auto db = Database::open(":memory:");
   ASSERT_TRUE(db && db->run("CREATE TABLE t(x UNIQUE); INSERT INTO t VALUES(1)"));
