@@ -1,6 +1,7 @@
 #include "store/local_apply.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include "store/quota.h"
@@ -58,9 +59,8 @@ class Applier {
     effects_.touched_keys.push_back(op.key);
     index::VersionRow row{op.bucket, op.key,  place_.sequence, op.version, op.delete_marker,
                           op.etag,   op.size, op.time,         op.meta};
-    // New references first: the new version may share blobs with what it replaces.
     auto extents = placed(op.extents);
-    if (auto held = refer(extents, +1); !held) return held;
+    refer(extents, +1);
     row.extents = encode_extents(extents);
     if (auto gone = make_way(op); !gone) return gone;
     count(row, +1);
@@ -86,7 +86,7 @@ class Applier {
                            : catalogue_.erase_old(op.bucket, op.key, op.target);
     count(row, -1);
     if (gone) gone = release(row);
-    if (gone) gone = promote(op.bucket, op.key);
+    if (gone) gone = row.latest ? promote_newest(op.bucket, op.key) : promote(op.bucket, op.key);
     if (!gone) return gone;
     return note(row, ChangeKind::version_removed, op.time);
   }
@@ -107,7 +107,7 @@ class Applier {
 
   Result<void> operator()(const PutPartOp& op) {
     auto extents = placed(op.extents);
-    if (auto held = refer(extents, +1); !held) return held;
+    refer(extents, +1);
     auto upload = catalogue_.find_upload(op.upload);
     if (!upload) return std::unexpected(upload.error());
     auto old = catalogue_.find_part(op.upload, op.number);
@@ -142,7 +142,7 @@ class Applier {
     auto known = catalogue_.find_version(version.bucket, version.key, op.target);
     if (!known) return std::unexpected(known.error());
     auto extents = placed(version.extents);
-    if (auto held = refer(extents, +1); !held) return held;
+    refer(extents, +1);
     index::VersionRow row{
         version.bucket, version.key,  op.target,    version.version, version.delete_marker,
         version.etag,   version.size, version.time, version.meta,    encode_extents(extents)};
@@ -170,6 +170,17 @@ class Applier {
     effects_.live_bytes.erase(effects_.live_bytes.begin(),
                               effects_.live_bytes.upper_bound(op.segment));
     return catalogue_.erase_segments(op.segment);
+  }
+
+  // After the operation.
+  Result<void> settle() {
+    for (const auto& [blob, sum] : references_) {
+      if (sum.change == 0) continue;
+      auto count = catalogue_.add_blob_reference({blob, sum.bytes, sum.checksum}, sum.change);
+      if (!count) return std::unexpected(count.error());
+      if (*count <= 0) effects_.dead_blobs.push_back(blob);
+    }
+    return {};
   }
 
  private:
@@ -201,18 +212,17 @@ class Applier {
     return extents;
   }
 
-  Result<void> refer(const std::vector<Extent>& extents, std::int64_t change) {
+  void refer(const std::vector<Extent>& extents, std::int64_t change) {
     for (const auto& [piece, first, length] : extents) {
       if (piece.home == Piece::Home::segment) {
         effects_.live_bytes[piece.segment] += change * static_cast<std::int64_t>(length);
         continue;
       }
-      auto count =
-          catalogue_.add_blob_reference({piece.blob, piece.length, piece.checksum}, change);
-      if (!count) return std::unexpected(count.error());
-      if (*count <= 0) effects_.dead_blobs.push_back(piece.blob);
+      auto& sum = references_[piece.blob];
+      sum.bytes = piece.length;
+      sum.checksum = piece.checksum;
+      sum.change += change;
     }
-    return {};
   }
 
   // A version's or a part's row goes, or its record is replaced by another one.
@@ -221,7 +231,8 @@ class Applier {
     effects_.row_bytes -= size_of(row);
     auto extents = decode_extents(row.extents);
     if (!extents) return std::unexpected(extents.error());
-    return refer(*extents, -1);
+    refer(*extents, -1);
+    return {};
   }
 
   // Notes where the row's bodies are guests in records of other rows. `extents` as in the log.
@@ -277,7 +288,10 @@ class Applier {
   Result<void> promote(std::uint64_t bucket, std::string_view key) {
     auto current = catalogue_.find_current(bucket, key);
     if (!current) return std::unexpected(current.error());
-    if (*current) return {};
+    return *current ? Result<void>() : promote_newest(bucket, key);
+  }
+  // The same where the key is known to have no current version.
+  Result<void> promote_newest(std::uint64_t bucket, std::string_view key) {
     auto newest = catalogue_.find_newest_old(bucket, key);
     if (!newest) return std::unexpected(newest.error());
     if (!*newest || (*newest)->delete_marker) return {};
@@ -302,16 +316,26 @@ class Applier {
                                      row.version, row.etag, row.size, time});
   }
 
+  struct References {
+    std::uint64_t bytes = 0, checksum = 0;
+    std::int64_t change = 0;
+  };
+
   Catalogue& catalogue_;
   const RecordPlace& place_;
   ApplyEffects& effects_;
+  // Of blobs, summed over the operation: a completed upload takes over the references of its parts
+  // and touches no count, and what shares blobs with what it replaces never lets go of them.
+  std::unordered_map<std::string, References> references_;
 };
 
 }  // namespace
 
 Result<void> apply_op(index::Catalogue& catalogue, const LogOp& op, const RecordPlace& place,
                       ApplyEffects& effects) {
-  return std::visit(Applier(catalogue, place, effects), op);
+  Applier applier(catalogue, place, effects);
+  auto done = std::visit(applier, op);
+  return done ? applier.settle() : done;
 }
 
 Result<void> apply_sums(index::Catalogue& catalogue, const ApplyEffects& effects,
@@ -327,6 +351,13 @@ Result<void> apply_sums(index::Catalogue& catalogue, const ApplyEffects& effects
     if (auto done = catalogue.add_usage(bucket, change.bytes, change.objects); !done) return done;
   }
   return {};
+}
+
+Result<void> trim_feed(index::Catalogue& catalogue, index::AppliedState& state) {
+  constexpr std::uint64_t reach = 1'000'000;
+  if (state.sequence <= reach) return {};
+  state.feed_after = std::max(state.feed_after, state.sequence - reach);
+  return catalogue.trim_changes(state.feed_after);
 }
 
 }  // namespace holdfast::store

@@ -45,4 +45,9 @@ Result<void> apply_op(index::Catalogue& catalogue, const LogOp& op, const Record
 Result<void> apply_sums(index::Catalogue& catalogue, const ApplyEffects& effects,
                         index::AppliedState& state);
 
+// How often, in records, trim_feed() is to be called.
+inline constexpr std::uint64_t feed_trim_interval = 10'000;
+// Cuts the change feed to the records that it reaches back.
+Result<void> trim_feed(index::Catalogue& catalogue, index::AppliedState& state);
+
 }  // namespace holdfast::store

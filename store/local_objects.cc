@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/encoding.h"
@@ -158,8 +159,12 @@ Result<void> append_meta(WriteGroup& group, const StoredObject& object) {
 Async<PutResult> LocalStore::put(PutRequest request, BodyReader& body) {
   if (auto valid = s3::validate_key(request.key.value); !valid)
     co_return std::unexpected(valid.error());
-  auto known = check_bucket_early(state_->readers, request.bucket);
-  if (!known) co_return std::unexpected(known.error());
+  // A small body is read sooner than the bucket is looked up; the sequencer judges in any case.
+  if (request.size.value_or(std::numeric_limits<std::uint64_t>::max()) >
+      state_->options.inline_bytes) {
+    auto known = check_bucket_early(state_->readers, request.bucket);
+    if (!known) co_return std::unexpected(known.error());
+  }
   auto taken = co_await take_local_body(
       state_->sink(), body,
       IntakeRules{request.size, request.md5, request.expected, request.compute});

@@ -46,6 +46,11 @@ class Replay {
     // The feed cannot be made anew from what compaction left.
     if (partial_log_) state_.feed_after = state_.sequence;
     auto done = apply_sums(catalogue_, effects_, state_);
+    if (done && state_.sequence >= feed_trimmed_at_ + feed_trim_interval) {
+      // As it goes: cutting all of a long log's feed at once would hold up a write for minutes.
+      feed_trimmed_at_ = state_.sequence;
+      done = trim_feed(catalogue_, state_);
+    }
     if (done) done = catalogue_.set_state(state_);
     if (done) done = catalogue_.commit();
     effects_ = {};
@@ -62,6 +67,7 @@ class Replay {
   bool partial_log_;
   ApplyEffects effects_;
   std::uint64_t pending_ = 0, applied_ = 0;
+  std::uint64_t feed_trimmed_at_ = 0;
 };
 
 Result<RecoveredStore> replay_onto(const std::string& log_directory, index::Catalogue catalogue) {

@@ -54,8 +54,8 @@ Result<std::optional<index::VersionRow>> find_named_row(index::Catalogue& catalo
   return catalogue.find_newest_old(bucket, request.key.value);
 }
 
-Result<DeleteResult> judge_remove(WriteGroup& group, const DeleteRequest& request) {
-  auto bucket = find_bucket(group.catalogue(), request.bucket);
+Result<DeleteResult> judge_remove(WriteGroup& group, const Result<index::BucketRow>& bucket,
+                                  const DeleteRequest& request) {
   if (!bucket) return std::unexpected(bucket.error());
   if (auto valid = s3::validate_key(request.key.value); !valid)
     return std::unexpected(valid.error());
@@ -85,8 +85,9 @@ Result<DeleteResult> judge_remove(WriteGroup& group, const DeleteRequest& reques
 }  // namespace
 
 Async<DeleteResult> LocalStore::remove(DeleteRequest request) {
-  co_return co_await state_->sequencer->submit(
-      [request = std::move(request)](WriteGroup& group) { return judge_remove(group, request); });
+  co_return co_await state_->sequencer->submit([request = std::move(request)](WriteGroup& group) {
+    return judge_remove(group, find_bucket(group.catalogue(), request.bucket), request);
+  });
 }
 
 boost::asio::awaitable<std::vector<Result<DeleteResult>>> LocalStore::remove_many(
@@ -98,7 +99,14 @@ boost::asio::awaitable<std::vector<Result<DeleteResult>>> LocalStore::remove_man
     answers = co_await state_->sequencer->submit(
         [requests = std::move(requests)](WriteGroup& group) -> Result<Answers> {
           Answers all;
-          for (const auto& request : requests) all.push_back(judge_remove(group, request));
+          all.reserve(requests.size());
+          Result<index::BucketRow> bucket = index::BucketRow();  // of the request before
+          for (const auto& request : requests) {
+            if (!bucket || bucket->name != request.bucket.value) {
+              bucket = find_bucket(group.catalogue(), request.bucket);
+            }
+            all.push_back(judge_remove(group, bucket, request));
+          }
           return all;
         });
   }

@@ -6,14 +6,6 @@
 #include "store/log_format.h"
 
 namespace holdfast::store {
-namespace {
-
-// How many records the change feed reaches back, and how often it is cut to that.
-constexpr std::uint64_t feed_records = 1'000'000;
-constexpr std::uint64_t feed_trim_interval = 100'000;
-
-}  // namespace
-
 Result<std::uint64_t> WriteGroup::append(const LogOp& op, std::string_view body) {
   if (broken_) return std::unexpected(*broken_);
   const std::string payload = encode_op(op);
@@ -137,7 +129,10 @@ Result<void> Sequencer::make_durable(WriteGroup& group) {
   state.sequence = group.next_sequence_ - 1;
   state.clean = false;
   auto applied = apply_sums(catalogue_, group.effects_, state);
-  if (applied) applied = trim_feed(state);
+  if (applied && state.sequence >= feed_trimmed_at_ + feed_trim_interval) {
+    feed_trimmed_at_ = state.sequence;
+    applied = trim_feed(catalogue_, state);
+  }
   if (applied) applied = catalogue_.set_state(state);
   if (!applied) return applied;
   if (auto written = log_.append(group.bytes_); !written) return written;
@@ -150,14 +145,6 @@ Result<void> Sequencer::make_durable(WriteGroup& group) {
   }
   state_ = state;
   return {};
-}
-
-Result<void> Sequencer::trim_feed(index::AppliedState& state) {
-  if (state.sequence < feed_trimmed_at_ + feed_trim_interval) return {};
-  feed_trimmed_at_ = state.sequence;
-  if (state.sequence <= feed_records) return {};
-  state.feed_after = std::max(state.feed_after, state.sequence - feed_records);
-  return catalogue_.trim_changes(state.feed_after);
 }
 
 }  // namespace holdfast::store

@@ -64,7 +64,6 @@ class Sequencer {
   void process(std::vector<std::unique_ptr<Intent>>& intents);
   std::optional<Error> commit_group(std::vector<std::unique_ptr<Intent>>& intents);
   Result<void> make_durable(WriteGroup& group);
-  Result<void> trim_feed(index::AppliedState& state);
 
   index::Catalogue catalogue_;
   LogWriter log_;

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/encoding.h"
+#include "store/local_apply.h"
 #include "store/log_format.h"
 #include "store/log_record.h"
 #include "store/log_segments.h"
@@ -176,6 +177,24 @@ TEST(LogRecord, KeepsTheSealOfAPieceAndOldRecordsAsTheyWere) {
   const std::string before("\x01\x01\x03\x90\x03\x05\x4d\0\0\0\0\0\0\0\x03\x04", 16);
   EXPECT_EQ(encode_extents({{clear, 3, 4}}), before);
   EXPECT_FALSE(decode_extents(std::string("\x01\x03", 2) + before.substr(2)));  // no such home
+}
+
+TEST_F(LogTest, TheChangeFeedIsCutToAMillionRecords) {
+  auto catalogue = index::Catalogue::open(":memory:", index::Catalogue::Role::writer);
+  ASSERT_TRUE(catalogue && catalogue->put_bucket({1, "b", 0, 0, false}));
+  for (const std::uint64_t sequence : {5u, 10u, 11u, 1'000'010u}) {
+    ASSERT_TRUE(catalogue->insert_change({.bucket = 1, .sequence = sequence, .key = "k"}));
+  }
+  index::AppliedState state{.sequence = 1'000'000, .feed_after = 3};
+  ASSERT_TRUE(trim_feed(*catalogue, state));
+  EXPECT_EQ(state.feed_after, 3u);
+  state.sequence = 1'000'010;
+  ASSERT_TRUE(trim_feed(*catalogue, state));
+  EXPECT_EQ(state.feed_after, 10u);
+  auto left = catalogue->changes({.bucket = 1, .after = 0});
+  ASSERT_TRUE(left);
+  ASSERT_EQ(left->changes.size(), 2u);
+  EXPECT_EQ(left->changes.front().sequence, 11u);
 }
 
 TEST_F(LogTest, EveryOperationComesBackFromItsRecord) {
