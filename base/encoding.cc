@@ -114,11 +114,11 @@ int digits(std::string_view text, std::size_t at, std::size_t width) {
 
 std::string to_hex(std::span<const std::byte> bytes) {
   constexpr std::string_view alphabet = "0123456789abcdef";
-  std::string out;
-  out.reserve(bytes.size() * 2);
+  std::string out(bytes.size() * 2, '\0');
+  char* at = out.data();
   for (const std::byte b : bytes) {
-    out += alphabet[std::to_integer<unsigned>(b) >> 4];
-    out += alphabet[std::to_integer<unsigned>(b) & 15];
+    *at++ = alphabet[std::to_integer<unsigned>(b) >> 4];
+    *at++ = alphabet[std::to_integer<unsigned>(b) & 15];
   }
   return out;
 }

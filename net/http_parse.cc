@@ -277,11 +277,13 @@ HeadResult<ParsedResponse> parse_response_head(std::string_view head,
 bool is_token(std::string_view text) { return !text.empty() && all_in(token_set, text); }
 
 bool is_field_value(std::string_view text) {
+  // Without a way out of the loop, so that it is done by many bytes at once.
+  bool fit = true;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && byte != '\t') || byte == 0x7f) return false;
+    fit &= (byte >= 0x20 || byte == '\t') && byte != 0x7f;
   }
-  return true;
+  return fit;
 }
 
 bool list_has(std::string_view value, std::string_view token) {
