@@ -40,6 +40,12 @@ const char* synchronous(Durability durability) {
   return "FULL";
 }
 
+// SQLite counts every allocation under a lock of the process; nobody reads the sums. Only before
+// its first use, so that an answer other than OK changes nothing.
+void stop_counting_memory() {
+  [[maybe_unused]] static const int once = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 std::unexpected<Error> fail_sqlite(sqlite3* handle, int code, std::string_view what) {
   const char* message = handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code);
   return fail(code_of(code), "{}: {} (SQLite {})", what, message, code);
@@ -126,6 +132,7 @@ bool Statement::is_null(int column) const {
 void Database::Close::operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
 
 Result<Database> Database::open(const std::string& path, DatabaseOptions options) {
+  stop_counting_memory();
   sqlite3* handle = nullptr;
   const int flags =
       SQLITE_OPEN_NOMUTEX |

@@ -70,14 +70,19 @@ void remember(HotObjects& hot, const Lookup& lookup, const GetResult& result) {
   hot.keep(*lookup.ticket, std::move(whole));
 }
 
-template <class Row>
-Result<std::vector<ObjectInfo>> to_infos(const std::vector<Row>& rows) {
-  std::vector<ObjectInfo> infos;
-  infos.reserve(rows.size());
-  for (const auto& row : rows) {
-    auto info = to_object_info(row);
-    if (!info) return std::unexpected(info.error());
-    infos.push_back(std::move(*info));
+// Of a listing's rows, which bring no metadata. In place: a thousand of them are moved else.
+std::vector<ObjectInfo> to_infos(std::vector<index::VersionRow> rows) {
+  std::vector<ObjectInfo> infos(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    ObjectInfo& info = infos[i];
+    info.key.value = std::move(rows[i].key);
+    info.version.value = std::move(rows[i].version);
+    info.etag.value = std::move(rows[i].etag);
+    info.size = rows[i].size;
+    info.modified = from_nanoseconds(rows[i].modified);
+    info.sequence = rows[i].sequence;
+    info.delete_marker = rows[i].delete_marker;
+    info.latest = rows[i].latest;
   }
   return infos;
 }
@@ -133,10 +138,8 @@ Async<ListPage> LocalStore::list(ListRequest request) {
       (*snapshot)->list({bucket->id, std::move(request.prefix), std::move(request.delimiter),
                          std::move(request.start_after), request.max_keys});
   if (!rows) co_return std::unexpected(rows.error());
-  auto infos = to_infos(rows->versions);
-  if (!infos) co_return std::unexpected(infos.error());
-  co_return ListPage{std::move(*infos), std::move(rows->common_prefixes), rows->truncated,
-                     std::move(rows->next)};
+  co_return ListPage{to_infos(std::move(rows->versions)), std::move(rows->common_prefixes),
+                     rows->truncated, std::move(rows->next)};
 }
 
 Async<ListVersionsPage> LocalStore::list_versions(ListVersionsRequest request) {
@@ -158,10 +161,9 @@ Async<ListVersionsPage> LocalStore::list_versions(ListVersionsRequest request) {
   }
   auto rows = (*snapshot)->list_versions(query);
   if (!rows) co_return std::unexpected(rows.error());
-  auto infos = to_infos(rows->versions);
-  if (!infos) co_return std::unexpected(infos.error());
-  co_return ListVersionsPage{std::move(*infos), std::move(rows->common_prefixes), rows->truncated,
-                             std::move(rows->next_key), VersionId(std::move(rows->next_version))};
+  co_return ListVersionsPage{to_infos(std::move(rows->versions)), std::move(rows->common_prefixes),
+                             rows->truncated, std::move(rows->next_key),
+                             VersionId(std::move(rows->next_version))};
 }
 
 namespace {
