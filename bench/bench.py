@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import measurements  # noqa: E402
 import s3_peer  # noqa: E402
+import scale  # noqa: E402
 import upstream  # noqa: E402
 from world import REPOSITORY, World  # noqa: E402
 
@@ -28,9 +29,10 @@ NAMES = {
     "get-tls": measurements.get_tls,
     "jupyter": measurements.jupyter,
     "upstream": upstream.upstream,
+    "scale": scale.scale,
     "peer": s3_peer.s3_peer,
 }
-ON_DEMAND = ("peer",)  # wants what only the caller can start
+ONLY_BY_NAME = ("scale", "peer")  # takes minutes; wants what only the caller can start
 COLUMNS = ("measured", "holdfast", "peer", "peer's figure", "ratio (min..max)", "verdict", "fsync")
 
 
@@ -69,7 +71,7 @@ def parse():
     parser.add_argument("--build", required=True)
     parser.add_argument("--dir", default="/tmp")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", default=",".join(name for name in NAMES if name not in ON_DEMAND))
+    parser.add_argument("--only", default=",".join(name for name in NAMES if name not in ONLY_BY_NAME))
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--peer", metavar="NAME=HOST:PORT")
     parser.add_argument("--peer-fsync", default="not stated", metavar="TEXT")

@@ -207,7 +207,7 @@ class World:
         check(os.path.ismount(home), f"{home} is not mounted")
         return home
 
-    def program(self, name, *arguments, cores=None, keys=None):
+    def program(self, name, *arguments, cores=None, keys=None, limit=600):
         """Runs one of bench/'s programs; the JSON that it prints, if any."""
         command = [os.path.join(self.build, "bench", name), *map(str, arguments)]
         if cores is not None:
@@ -215,7 +215,7 @@ class World:
         environment = {"PATH": "/usr/bin:/bin"}
         if keys is not None:
             environment |= {"AWS_ACCESS_KEY_ID": keys[0], "AWS_SECRET_ACCESS_KEY": keys[1]}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=limit, check=False)
         if done.returncode != 0:
             raise StepFailed(f"{name} {' '.join(map(str, arguments))}: {done.stderr.strip()}")
         return json.loads(done.stdout) if done.stdout.strip() else None
