@@ -141,6 +141,27 @@ boost::asio::awaitable<void> LifecycleRunner::carry_out(std::vector<LifecycleRem
   }
 }
 
+// What cannot be read is not judged by its tags: it waits for the next pass.
+boost::asio::awaitable<void> LifecycleRunner::find_tags(const BucketName& bucket,
+                                                        const s3::LifecycleRules& rules,
+                                                        std::vector<ObjectInfo>& versions) {
+  for (ObjectInfo& version : versions) {
+    if (version.delete_marker || !version.attributes.tags.empty()) continue;
+    const bool asked = std::ranges::any_of(rules, [&](const s3::LifecycleRule& rule) {
+      return looks_at_versions(rule) && !rule.filter.tags.empty() &&
+             version.key.value.starts_with(rule.filter.prefix);
+    });
+    if (!asked) continue;
+    auto found = co_await store_.head({bucket, version.key, version.version, {}, {}, {}});
+    if (found) {
+      version.attributes.tags = std::move(found->info.attributes.tags);
+    } else if (found.error().code != ErrorCode::no_such_version &&
+               found.error().code != ErrorCode::no_such_key) {
+      ++counts_.failed;
+    }
+  }
+}
+
 Async<void> LifecycleRunner::run_versions(BucketName bucket, const s3::LifecycleRules& rules,
                                           std::string after, std::stop_token stop) {
   LifecycleJudge judge(bucket, rules, options_.day, clock_.now());
@@ -151,6 +172,7 @@ Async<void> LifecycleRunner::run_versions(BucketName bucket, const s3::Lifecycle
   for (;;) {
     auto page = co_await store_.list_versions(request);
     if (!page) co_return std::unexpected(page.error());
+    co_await find_tags(bucket, rules, page->versions);
     for (const auto& version : page->versions) judge.feed(version);
     if (!page->truncated) judge.finish();
     counts_.looked_at += page->versions.size();

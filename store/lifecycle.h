@@ -114,6 +114,9 @@ class LifecycleRunner {
   Async<void> run_bucket(BucketName bucket, std::string after, std::stop_token stop);
   Async<void> run_versions(BucketName bucket, const s3::LifecycleRules& rules, std::string after,
                            std::stop_token stop);
+  // Listings need not carry tags.
+  boost::asio::awaitable<void> find_tags(const BucketName& bucket, const s3::LifecycleRules& rules,
+                                         std::vector<ObjectInfo>& versions);
   Async<void> run_uploads(BucketName bucket, const s3::LifecycleRules& rules, std::stop_token stop);
   boost::asio::awaitable<void> carry_out(std::vector<LifecycleRemoval> removals,
                                          std::stop_token stop);
