@@ -79,21 +79,25 @@ ApiResult<LifecycleFilter> read_filter(const XmlNode& rule) {
   return filter;
 }
 
-ApiResult<void> read_date(std::string_view text, LifecycleRule& rule) {
+ApiResult<TimePoint> read_date(std::string_view text) {
   const bool day_only = text.size() == 10;
   const auto date = from_rfc3339(day_only ? std::string(text) + "T00:00:00Z" : std::string(text));
   if (!date) return malformed();
   if (date->time_since_epoch() % std::chrono::days(1) != std::chrono::nanoseconds(0)) {
     return refuse(ApiError::invalid_argument, "'Date' must be at midnight GMT");
   }
-  rule.expire_date = *date;
-  return {};
+  return *date;
 }
 
 ApiResult<void> read_expiration(const XmlNode& node, LifecycleRule& rule) {
   if (node.children.size() != 1) return malformed();
   const XmlNode& child = node.children.front();
-  if (child.name == "Date") return read_date(child.text, rule);
+  if (child.name == "Date") {
+    auto date = read_date(child.text);
+    if (!date) return std::unexpected(std::move(date.error()));
+    rule.expire_date = *date;
+    return {};
+  }
   if (child.name == "Days") {
     auto days = days_of(node, "Days");
     if (!days) return std::unexpected(std::move(days.error()));
@@ -132,6 +136,10 @@ ApiResult<void> read_action(const XmlNode& node, LifecycleRule& rule) {
     return {};
   }
   if (node.name == "Transition" || node.name == "NoncurrentVersionTransition") {
+    if (node.child("Date") != nullptr) {
+      auto date = read_date(node.value("Date"));
+      if (!date) return std::unexpected(std::move(date.error()));
+    }
     return refuse(ApiError::not_implemented, "There is one storage class only: no transitions.");
   }
   const bool known =

@@ -105,6 +105,9 @@ TEST(Lifecycle, RefusesWhatAwsRefuses) {
                          "<ObjectSizeLessThan>9</ObjectSizeLessThan></And></Filter>" +
                          one_day)),
             "InvalidRequest");
+  EXPECT_EQ(refusal(rule(anything + "<Transition><Date>1970-08-23T00:55:27Z</Date><StorageClass>"
+                                    "GLACIER</StorageClass></Transition>")),
+            "InvalidArgument");
   EXPECT_EQ(refusal(rule(anything + "<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass>"
                                     "</Transition>")),
             "NotImplemented");
