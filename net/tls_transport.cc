@@ -192,7 +192,11 @@ class TlsTransport final : public Transport {
  private:
   asio::awaitable<Result<void>> wait_for(Socket::wait_type what, std::string_view doing) {
     if (auto ok = standing(); !ok) co_return ok;
-    begin_wait();
+    if (what == Socket::wait_write) {
+      begin_write_wait();
+    } else {
+      begin_wait();
+    }
     error_code error;
     co_await socket_.async_wait(what, asio::redirect_error(asio::use_awaitable, error));
     co_return end_wait(error, doing);

@@ -1,5 +1,7 @@
 #include "net/transport.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -23,6 +25,14 @@ constexpr std::size_t sendfile_step = 1u << 20;
 // Below this a copy into one packet with the head is cheaper than a second system call.
 constexpr std::uint64_t copy_limit = 16u << 10;
 constexpr std::size_t max_parts = 8;
+// What a slow peer has to take within a time-out: so little that none of good will fails, so much
+// that nobody holds on to our buffers for days.
+constexpr int least_taken = 16 << 10;
+
+int bytes_queued(int socket) {
+  int bytes = 0;
+  return ::ioctl(socket, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
 
 Result<void> read_extents(std::span<const FileExtent> extents, std::string& out) {
   for (const auto& extent : extents) {
@@ -91,7 +101,7 @@ class PlainTransport final : public Transport {
  private:
   asio::awaitable<Result<void>> wait_writable() {
     if (auto ok = usable(); !ok) co_return ok;
-    begin_wait();
+    begin_write_wait();
     error_code error;
     co_await socket_.async_wait(Socket::wait_write,
                                 asio::redirect_error(asio::use_awaitable, error));
@@ -244,8 +254,14 @@ void Transport::begin_wait() {
   if (timeout_.count() > 0) watchdog_.arm(timeout_);
 }
 
+void Transport::begin_write_wait() {
+  queued_ = bytes_queued(socket_of().native_handle());
+  begin_wait();
+}
+
 Result<void> Transport::end_wait(const error_code& error, std::string_view what) {
   watchdog_.disarm();
+  queued_ = 0;
   if (!error) return {};
   if (expired_) return fail(ErrorCode::timed_out, "{}: no progress in time", what);
   if (error == asio::error::operation_aborted) return fail(ErrorCode::cancelled, "{}", what);
@@ -262,6 +278,11 @@ Result<void> Transport::usable() const {
 }
 
 void Transport::expire() {
+  const int left = queued_ == 0 ? 0 : bytes_queued(socket_of().native_handle());
+  if (queued_ - left >= least_taken) {
+    queued_ = left;
+    return watchdog_.arm(timeout_);
+  }
   expired_ = true;
   cancel();
 }

@@ -76,6 +76,9 @@ class Transport : public Exchange::RawConnection, private Watchdog::Target {
 
   // Around each wait: begin_wait() arms the time-out, end_wait() turns its outcome into an error.
   void begin_wait();
+  // A peer that is slow takes from the socket's buffer long before the socket can be written again:
+  // while it takes some of it in each time-out the wait goes on.
+  void begin_write_wait();
   Result<void> end_wait(const boost::system::error_code& error, std::string_view what);
   Result<void> usable() const;
 
@@ -84,6 +87,7 @@ class Transport : public Exchange::RawConnection, private Watchdog::Target {
 
   Watchdog watchdog_;
   std::chrono::milliseconds timeout_{0};
+  int queued_ = 0;  // bytes in the socket's buffer, of a wait to write
   bool expired_ = false;
   bool secure_ = false;
 };

@@ -1,5 +1,7 @@
 // Bodies of requests and answers: framing, sendfile, HEAD, draining, TLS.
 
+#include <thread>
+
 #include "net/http_client.h"
 #include "net/http_server.h"
 #include "tests/unit/net/net_fixture.h"
@@ -155,6 +157,38 @@ TEST_F(ServerTest, ASmallUnreadBodyIsDrainedAndALargeOneEndsTheConnection) {
   const auto answer = large.read_answer();
   EXPECT_EQ(answer.body, "ok");
   EXPECT_EQ(answer.field("Connection"), "close");
+}
+
+// The socket can be written again only once a third of its buffer, of megabytes, was taken.
+TEST_F(ServerTest, AReaderThatIsSlowButSteadyGetsAllOfABodyAndOneThatStopsIsCut) {
+  ServerOptions options;
+  options.body_timeout = std::chrono::milliseconds(400);
+  const std::string text = pattern(12u << 20);
+  const auto file = temporary_file(text);
+  Signal cut;
+  serve(
+      [&](Exchange& exchange) -> asio::awaitable<void> {
+        return [](Exchange& e, FileExtent extent, Signal& s) -> asio::awaitable<void> {
+          const std::uint64_t length = extent.length;
+          auto sent = co_await e.respond({}, std::vector<FileExtent>{std::move(extent)}, length);
+          if (!sent) s.set();
+        }(exchange, {file, 0, text.size()}, cut);
+      },
+      options);
+  RawClient slow(port());
+  slow.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_NE(slow.read_until("\r\n\r\n").find(" 200 "), std::string::npos);
+  std::string got;
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+  while (std::chrono::steady_clock::now() < until) {
+    got += slow.read_exactly(16u << 10);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the pace is what is tested
+  }
+  got += slow.read_exactly(text.size() - got.size());
+  EXPECT_TRUE(got == text) << got.size() << " bytes";
+  RawClient stopped(port());
+  stopped.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_TRUE(cut.wait());
 }
 
 TEST_F(ServerTest, AClientThatLeavesInTheMiddleOfABodyIsIncomplete) {
