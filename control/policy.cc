@@ -64,7 +64,7 @@ Decision deny(std::string reason) { return {.allowed = false, .reason = std::mov
 
 bool never_in_homes(Action action) {
   return action == Action::delete_version || action == Action::write_bucket_config ||
-         action == Action::bypass_governance;
+         action == Action::bypass_governance || action == Action::share_object;
 }
 
 bool scope_allows(const KeyScope& scope, const AccessRequest& request) {

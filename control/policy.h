@@ -49,6 +49,7 @@ enum class Action : std::uint8_t {
   write_retention,
   bypass_governance,
   watch_changes,  // the change feed of a prefix
+  share_object,   // open an object to others than those with rights: as granting, of admins
 };
 
 struct Grant {

@@ -85,7 +85,8 @@ bool level_allows(Level level, Action action) {
              action == Action::write_tags;
     case Level::admin:
       return level_allows(Level::write, action) || action == Action::delete_version ||
-             action == Action::write_retention || action == Action::bypass_governance;
+             action == Action::write_retention || action == Action::bypass_governance ||
+             action == Action::share_object;
   }
   return false;
 }

@@ -1,5 +1,6 @@
 #include "gateway/access.h"
 
+#include <optional>
 #include <string>
 
 #include "control/scope.h"
@@ -21,6 +22,41 @@ control::Decision denied(std::string reason) {
 bool repairs_policy(PolicyAction action) {
   return action == PolicyAction::get_bucket_policy || action == PolicyAction::put_bucket_policy ||
          action == PolicyAction::delete_bucket_policy;
+}
+
+// The level that an ACL gives for this. drop where it lets write: whoever comes this way handles
+// their own uploads only. Nobody has uploads of their own who does not say who they are.
+std::optional<control::Level> level_by_acl(const control::PolicySnapshot& policy,
+                                           const AccessQuestion& question) {
+  using control::Level;
+  const BucketRules* rules = question.rules;
+  const control::AccessRequest& request = question.request;
+  if (rules == nullptr || !rules->acls_count || request.bucket == policy.homes_bucket()) return {};
+  const bool anonymous = request.principal.empty();
+  const auto when = [](bool open, Level level) {
+    return open ? std::optional(level) : std::nullopt;
+  };
+  switch (question.action) {
+    case PolicyAction::list_bucket:
+    case PolicyAction::list_bucket_versions:
+    case PolicyAction::list_bucket_multipart_uploads:
+      // The change feed is no action of AWS's, and holds on to connections.
+      return when(request.action != Action::watch_changes && rules->acl.reads(anonymous),
+                  Level::read);
+    case PolicyAction::get_object:
+    case PolicyAction::get_object_version:
+      return when(question.object_acl != nullptr && question.object_acl->reads(anonymous),
+                  Level::read);
+    case PolicyAction::put_object:
+      return when(rules->acl.writes(anonymous), Level::drop);
+    case PolicyAction::put_object_acl:
+      return when(question.of_new_object && rules->acl.writes(anonymous), Level::drop);
+    case PolicyAction::abort_multipart_upload:
+    case PolicyAction::list_multipart_upload_parts:
+      return when(!anonymous && rules->acl.writes(anonymous), Level::drop);
+    default:
+      return {};
+  }
 }
 
 }  // namespace
@@ -46,9 +82,9 @@ control::Decision decide_access(const control::PolicySnapshot& policy,
 
   PolicyVerdict verdict = PolicyVerdict::none;
   if (question.rules != nullptr && !(admin && repairs_policy(question.action))) {
-    if (!question.rules->policy) {
+    if (!question.rules->readable) {
       if (!admin) return denied("the bucket's policy cannot be read");
-    } else {
+    } else if (question.rules->policy) {
       asked.ignore_public = question.rules->block.restrict_buckets;
       verdict = question.rules->policy->judge(asked);
     }
@@ -68,6 +104,8 @@ control::Decision decide_access(const control::PolicySnapshot& policy,
   if (allowable && (verdict == PolicyVerdict::allow || question.unless_denied)) {
     return {.allowed = true, .level = control::Level::write};
   }
+  if (!allowable || (question.rules != nullptr && !question.rules->readable)) return granted;
+  if (const auto level = level_by_acl(policy, question)) return {.allowed = true, .level = *level};
   return granted;
 }
 
@@ -109,6 +147,8 @@ PolicyAction policy_action_of(Action action) {
       return PolicyAction::put_object_retention;
     case Action::bypass_governance:
       return PolicyAction::bypass_governance_retention;
+    case Action::share_object:
+      return PolicyAction::put_object_acl;
     case Action::read_bucket_config:
     case Action::write_bucket_config:
       break;

@@ -1,6 +1,8 @@
 // The one judgement of every request for data, from whichever door: grants, the key's scope, the
-// bucket's policy and the session's. An explicit deny wins; then the session policy has to allow;
-// then a grant or the bucket's policy has to. Everything else is denied. Pure; any thread.
+// bucket's policy, the session's, and ACLs. An explicit deny wins; then the session policy has to
+// allow; then a grant, the bucket's policy or an ACL has to. Everything else is denied. ACLs allow
+// what AWS lists for them (S3 user guide, "Mapping of ACL permissions and access policy
+// permissions"), never in homes and never beyond a key's scope. Pure; any thread.
 #pragma once
 
 #include <string_view>
@@ -21,6 +23,8 @@ struct AccessQuestion {
   const s3::PolicyFacts& facts;
   // An action beside the main one: it is held against explicit denials only.
   bool unless_denied = false;
+  const Acl* object_acl = nullptr;  // of the version that is asked for; null: unknown, or none
+  bool of_new_object = false;       // the ACL that is put is that of what this request writes
 };
 
 control::Decision decide_access(const control::PolicySnapshot& policy,

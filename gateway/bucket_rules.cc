@@ -59,6 +59,31 @@ std::string to_xml(const PublicAccessBlock& block) {
   return xml.finish();
 }
 
+s3::ApiResult<Ownership> parse_ownership(std::string_view name) {
+  if (name == "BucketOwnerEnforced") return Ownership::owner_enforced;
+  if (name == "BucketOwnerPreferred") return Ownership::owner_preferred;
+  if (name != "ObjectWriter") return s3::refuse(s3::ApiError::malformed_xml);
+  return s3::refuse(s3::ApiError::not_implemented,
+                    "Objects belong to their bucket's owner, whoever wrote them.");
+}
+
+s3::ApiResult<Ownership> parse_ownership_controls(std::string_view xml) {
+  auto root = s3::read_xml(xml, "OwnershipControls");
+  if (!root) return std::unexpected(std::move(root.error()));
+  const s3::XmlNode* rule = root->child("Rule");
+  if (rule == nullptr) return s3::refuse(s3::ApiError::malformed_xml);
+  return parse_ownership(rule->value("ObjectOwnership"));
+}
+
+std::string to_xml(Ownership ownership) {
+  s3::XmlWriter xml;
+  xml.open_root("OwnershipControls");
+  xml.open("Rule");
+  xml.element("ObjectOwnership", ownership == Ownership::owner_enforced ? "BucketOwnerEnforced"
+                                                                        : "BucketOwnerPreferred");
+  return xml.finish();
+}
+
 boost::asio::awaitable<Result<PublicAccessBlock>> BucketRulesBook::block_of(BucketName bucket) {
   auto text = co_await document(store_, bucket, BucketDocument::public_access_block);
   if (!text) co_return std::unexpected(text.error());
@@ -70,16 +95,44 @@ boost::asio::awaitable<Result<PublicAccessBlock>> BucketRulesBook::block_of(Buck
   co_return PublicAccessBlock();
 }
 
+boost::asio::awaitable<Result<Sharing>> BucketRulesBook::sharing_of(BucketName bucket) {
+  auto block = co_await block_of(bucket);
+  if (!block) co_return std::unexpected(block.error());
+  auto text = co_await document(store_, bucket, BucketDocument::ownership_controls);
+  if (!text) co_return std::unexpected(text.error());
+  if (text->empty()) co_return Sharing{*block, sharing_unless_set().acls};
+  const auto ownership = parse_ownership_controls(*text);
+  co_return Sharing{*block, ownership && *ownership == Ownership::owner_preferred};
+}
+
+// One that is not understood opens nothing.
+boost::asio::awaitable<Result<Acl>> BucketRulesBook::acl_of(BucketName bucket) {
+  auto text = co_await document(store_, bucket, BucketDocument::acl);
+  if (!text) co_return std::unexpected(text.error());
+  const auto acl = acl_from_text(*text);
+  if (!acl) spdlog::warn("gateway: the ACL of {} is not understood", log_field(bucket.value));
+  co_return acl.value_or(Acl());
+}
+
 boost::asio::awaitable<Result<BucketRulesBook::Rules>> BucketRulesBook::read(BucketName bucket) {
   auto text = co_await document(store_, bucket, BucketDocument::policy);
   if (!text && text.error().code == ErrorCode::no_such_bucket) co_return Rules();
   if (!text) co_return std::unexpected(text.error());
-  if (text->empty()) co_return Rules();
-  auto block = co_await block_of(bucket);
-  if (!block) co_return std::unexpected(block.error());
+  auto sharing = co_await sharing_of(bucket);
+  if (!sharing && sharing.error().code == ErrorCode::no_such_bucket) co_return Rules();
+  if (!sharing) co_return std::unexpected(sharing.error());
   auto rules = std::make_shared<BucketRules>();
-  rules->block = *block;
+  rules->block = sharing->block;
+  rules->acls_count = sharing->acls && !sharing->block.ignore_acls;
+  if (rules->acls_count) {
+    auto acl = co_await acl_of(bucket);
+    if (!acl) co_return std::unexpected(acl.error());
+    rules->acl = *acl;
+  }
+  rules->readable = true;
+  if (text->empty()) co_return rules->acls_count ? Rules(std::move(rules)) : Rules();
   auto policy = s3::PolicyDocument::parse_bucket_policy(*text, bucket.value);
+  rules->readable = policy.has_value();
   if (policy) {
     rules->policy = std::move(*policy);
   } else {

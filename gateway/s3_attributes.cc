@@ -87,26 +87,9 @@ s3::ApiResult<store::ObjectAttributes> attributes_of(const S3Call& call) {
   return attributes;
 }
 
-s3::ApiResult<void> check_canned_acl(std::string_view acl) {
-  constexpr std::array<std::string_view, 5> kept_private = {
-      "", "private", "bucket-owner-full-control", "bucket-owner-read", "aws-exec-read"};
-  if (std::ranges::find(kept_private, acl) != kept_private.end()) return {};
-  constexpr std::array<std::string_view, 4> known = {"public-read", "public-read-write",
-                                                     "authenticated-read", "log-delivery-write"};
-  if (std::ranges::find(known, acl) == known.end()) {
-    return s3::refuse(ApiError::invalid_argument, "The canned ACL is unknown.");
-  }
-  return s3::refuse(ApiError::access_denied,
-                    "Public access is blocked. Use grants or presigned URLs to share objects.");
-}
-
 s3::ApiResult<void> check_write_headers(const S3Call& call) {
-  if (auto acl = check_canned_acl(header_or_hoisted(call, "x-amz-acl")); !acl) return acl;
   for (const auto& header : call.request().headers.items()) {
     const std::string name = s3::ascii_lower(header.name);
-    if (name.starts_with("x-amz-grant-")) {
-      return s3::refuse(ApiError::access_denied, "ACL grants are not supported; use grants.");
-    }
     if (name.starts_with("x-amz-server-side-encryption") ||
         name.starts_with("x-amz-copy-source-server-side-encryption")) {
       return s3::refuse(ApiError::not_implemented,

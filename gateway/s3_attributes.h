@@ -19,10 +19,9 @@ inline constexpr std::size_t max_metadata_bytes = 2048;
 // x-amz-tagging in its query, as some SDKs hoist them; everything there is signed.
 s3::ApiResult<store::ObjectAttributes> attributes_of(const S3Call& call);
 
-// Refuses what a private, unencrypted-by-request store does not give: public ACLs (access_denied),
-// SSE-C and KMS (not_implemented), unknown storage classes.
+// Refuses what an unencrypted-by-request store does not give: SSE-C and KMS (not_implemented),
+// unknown storage classes. ACLs: gateway/s3_acl_request.h.
 s3::ApiResult<void> check_write_headers(const S3Call& call);
-s3::ApiResult<void> check_canned_acl(std::string_view acl);
 
 // x-amz-object-lock-*: invalid_argument. The store gives the bucket's default where none is named.
 s3::ApiResult<store::Retention> retention_of(const S3Call& call);

@@ -45,9 +45,11 @@ class Authenticator {
   // A header signature for STS, over a body that was read already.
   s3::ApiResult<Identity> authenticate_sts(const net::RequestHead& request, std::string_view body,
                                            std::shared_ptr<const control::PolicySnapshot> policy);
-  // The signature over a POST form's policy. The caller checks the policy's conditions.
+  // The signature over a POST form's policy. The caller checks the policy's conditions. A
+  // stranger's form has no policy.
   s3::ApiResult<Identity> authenticate_form(const s3::PostFields& fields,
-                                            std::shared_ptr<const control::PolicySnapshot> policy);
+                                            std::shared_ptr<const control::PolicySnapshot> policy,
+                                            Strangers strangers = Strangers::refused);
 
  private:
   s3::ApiResult<Identity> find_identity(const s3::ParsedAuthorization& parsed,

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "control/scope.h"
 #include "gateway/access.h"
+#include "gateway/s3_acl_request.h"
 #include "gateway/s3_policy_facts.h"
 
 namespace holdfast::gateway {
@@ -64,6 +65,8 @@ control::Decision decide(const S3Call& call, const control::PolicySnapshot& poli
   const CallFacts facts(call, need);
   const TemporarySession* session = call.identity.session.get();
   AccessQuestion question{{}, need.policy_action, rules, nullptr, facts, need.unless_denied};
+  question.object_acl = need.object_acl.get();
+  question.of_new_object = need.of_new_object;
   question.request.key = key;
   question.request.principal = call.identity.principal;
   question.request.action = need.action;
@@ -78,6 +81,20 @@ bool wants_tags(const BucketRules* rules, const S3Call& call) {
   if (rules != nullptr && rules->policy && rules->policy->reads_object_tags()) return true;
   const TemporarySession* session = call.identity.session.get();
   return session != nullptr && session->policy && session->policy->reads_object_tags();
+}
+
+// Only where everything else says no: whoever has a right of their own costs no look at the object.
+bool wants_acl(const S3Call& call, const BucketRules* rules, const Need& need) {
+  if (rules == nullptr || !rules->acls_count) return false;
+  if (need.policy_action != s3::PolicyAction::get_object &&
+      need.policy_action != s3::PolicyAction::get_object_version) {
+    return false;
+  }
+  return !decide(call, *call.identity.policy, call.identity.key, rules, need).allowed;
+}
+
+std::shared_ptr<const Acl> acl_of(const store::ObjectInfo& info) {
+  return std::make_shared<const Acl>(acl_from_text(info.acl).value_or(Acl()));
 }
 
 // Where everyone makes buckets, who administers one removes it too. With the person's own key: one
@@ -116,8 +133,9 @@ s3::ApiResult<std::vector<Need>> needs_of(const S3Call& call) {
     case Operation::delete_objects:
       return needs;  // judged for each key, once the body tells it
     case Operation::post_form:
-      if (!call.key().empty()) add(Action::write_object, named);  // known once the form was read
-      return needs;
+      if (call.key().empty()) return needs;  // known once the form was read
+      add(Action::write_object, named);
+      break;
     default:
       add(action_of(call.operation, versioned), named);
   }
@@ -134,6 +152,7 @@ s3::ApiResult<std::vector<Need>> needs_of(const S3Call& call) {
     case Operation::put_object:
     case Operation::copy_object:
     case Operation::create_upload:
+    case Operation::post_form: {
       if (asks_for_lock(call)) {
         add(Action::write_retention, call.has_header("x-amz-object-lock-mode")
                                          ? s3::PolicyAction::put_object_retention
@@ -143,8 +162,16 @@ s3::ApiResult<std::vector<Need>> needs_of(const S3Call& call) {
         }
       }
       if (request_tags_of(call)) add_unless_denied(s3::PolicyAction::put_object_tagging);
-      if (call.has_header("x-amz-acl")) add_unless_denied(s3::PolicyAction::put_object_acl);
+      const auto acl = named_acl(call);
+      if (!acl) return std::unexpected(acl.error());
+      if (*acl && (*acl)->is_public()) {
+        add(Action::share_object, s3::PolicyAction::put_object_acl);
+        needs.back().of_new_object = true;
+      } else if (*acl) {
+        add_unless_denied(s3::PolicyAction::put_object_acl);
+      }
       break;
+    }
     default:
       break;
   }
@@ -163,21 +190,56 @@ s3::ApiResult<std::vector<Need>> needs_of(const S3Call& call) {
   return needs;
 }
 
-boost::asio::awaitable<s3::ApiResult<void>> add_object_tags(const S3Call& call,
-                                                            std::vector<Need>& needs) {
+boost::asio::awaitable<s3::ApiResult<void>> add_object_facts(const S3Call& call,
+                                                             std::vector<Need>& needs) {
   for (Need& need : needs) {
     if (control::concerns_bucket(need.action) || need.path.empty()) continue;
-    if (!wants_tags(rules_of(call, need.bucket), call)) continue;
+    const BucketRules* rules = rules_of(call, need.bucket);
+    const bool tags = wants_tags(rules, call);
+    const bool acl = wants_acl(call, rules, need);
+    if (!tags && !acl) continue;
     store::GetRequest request{need.bucket, ObjectKey(need.path), {}, {}, {}, {}};
     if (need.version) request.version = VersionId(*need.version);
     auto found = co_await call.store().head(std::move(request));
     if (found) {
-      need.object_tags = std::make_shared<const s3::Tags>(std::move(found->info.attributes.tags));
+      if (tags) {
+        need.object_tags = std::make_shared<const s3::Tags>(std::move(found->info.attributes.tags));
+      }
+      if (acl) {
+        need.object_acl = acl_of(found->info);
+        need.acl_of = std::move(found->info.etag);
+      }
     } else if (s3::describe(s3::to_s3_error(found.error())).status >= 500) {
       co_return refuse_with(found.error());  // not knowing is not having none
     }
   }
   co_return s3::ApiResult<void>();
+}
+
+s3::ApiResult<void> judge_found(const S3Call& call, const store::ObjectInfo& info) {
+  if (call.needs.empty() || call.needs.front().object_acl == nullptr) return {};
+  Need need = call.needs.front();
+  need.object_acl = acl_of(info);
+  return judge(call, {std::move(need)});
+}
+
+s3::ApiResult<void> pin_source(const S3Call& call, store::ReadConditions& conditions) {
+  for (const Need& need : call.needs) {
+    if (need.object_acl == nullptr) continue;
+    const auto fits = [&](const ETag& tag) { return tag.value == "*" || tag == need.acl_of; };
+    if (!conditions.if_match.empty() && std::ranges::none_of(conditions.if_match, fits)) {
+      return s3::refuse(s3::ApiError::precondition_failed);
+    }
+    conditions.if_match = {need.acl_of};
+  }
+  return {};
+}
+
+bool may_list(const S3Call& call, const BucketName& bucket, const std::string& key) {
+  Need need{Action::list_objects, bucket, key, s3::PolicyAction::list_bucket, {}, false, nullptr};
+  const auto decision =
+      decide(call, *call.identity.policy, call.identity.key, rules_of(call, bucket), need);
+  return decision.allowed && decision.level != control::Level::drop;
 }
 
 bool judges_body(const S3Call& call) {

@@ -23,9 +23,18 @@ bool judges_body(const S3Call& call);
 // the client, and is the same whether or not the bucket or key exists.
 s3::ApiResult<void> judge(const S3Call& call, const std::vector<Need>& needs);
 
-// Finds the tags of the objects where a policy asks for them. To be called before judge.
-boost::asio::awaitable<s3::ApiResult<void>> add_object_tags(const S3Call& call,
-                                                            std::vector<Need>& needs);
+// Finds what the objects themselves say: their tags where a policy asks for them, their ACLs where
+// nothing else allows to read them. To be called before judge.
+boost::asio::awaitable<s3::ApiResult<void>> add_object_facts(const S3Call& call,
+                                                             std::vector<Need>& needs);
+
+// Judges a read again by the ACL of the version that was found: it may have been replaced since.
+s3::ApiResult<void> judge_found(const S3Call& call, const store::ObjectInfo& info);
+// Ties the source of a copy to the version whose ACL was judged. precondition_failed.
+s3::ApiResult<void> pin_source(const S3Call& call, store::ReadConditions& conditions);
+
+// Whether the caller may list the bucket there, all of it: then a key that is missing may be told.
+bool may_list(const S3Call& call, const BucketName& bucket, const std::string& key);
 
 // Whether the caller could do this: for answers that show only what is visible. Audits nothing.
 bool may(const S3Call& call, const Need& need);

@@ -1,6 +1,8 @@
 #include <utility>
 
 #include "base/encoding.h"
+#include "gateway/bucket_rules.h"
+#include "gateway/s3_acl_request.h"
 #include "gateway/s3_attributes.h"
 #include "gateway/s3_authorization.h"
 #include "gateway/s3_handlers.h"
@@ -22,6 +24,63 @@ s3::ApiResult<void> make_again(const S3Call& call) {
   }
   if (call.backend.options.hosts.region == "us-east-1") return {};
   return s3::refuse(ApiError::bucket_already_owned_by_you);
+}
+
+// How the maker wants the bucket to be shared; what is not named stays, where it is made again.
+struct SharedAs {
+  std::optional<Ownership> ownership;
+  std::optional<Acl> acl;
+};
+
+// Judged by name as requests of their own would be, and before anything is made: a policy of a
+// bucket that is there already may deny them.
+s3::ApiResult<void> judge_shared(const S3Call& call, const SharedAs& wanted) {
+  using s3::PolicyAction;
+  std::vector<Need> needs;
+  const auto add = [&](PolicyAction action) {
+    needs.push_back(
+        {control::Action::create_bucket, call.bucket(), {}, action, {}, false, nullptr});
+  };
+  if (wanted.ownership) add(PolicyAction::put_bucket_ownership_controls);
+  if (wanted.acl) add(PolicyAction::put_bucket_acl);
+  return judge(call, needs);
+}
+
+boost::asio::awaitable<s3::ApiResult<SharedAs>> shared_as(S3Call& call) {
+  SharedAs wanted;
+  auto acl = named_acl(call);
+  if (!acl) co_return std::unexpected(std::move(acl.error()));
+  wanted.acl = *acl;
+  if (call.has_header("x-amz-object-ownership")) {
+    auto ownership = parse_ownership(call.header("x-amz-object-ownership"));
+    if (!ownership) co_return std::unexpected(std::move(ownership.error()));
+    wanted.ownership = *ownership;
+  }
+  if (auto good = judge_shared(call, wanted); !good) {
+    co_return std::unexpected(std::move(good.error()));
+  }
+  if (!wanted.acl) co_return wanted;
+  auto sharing = co_await call.backend.rules.sharing_of(call.bucket());
+  if (!sharing && sharing.error().code == ErrorCode::no_such_bucket) {
+    sharing = call.backend.rules.sharing_unless_set();
+  }
+  if (!sharing) co_return refuse_with(sharing.error());
+  if (wanted.ownership) sharing->acls = *wanted.ownership == Ownership::owner_preferred;
+  if (auto good = check_acl(call, *wanted.acl, *sharing); !good) {
+    co_return std::unexpected(std::move(good.error()));
+  }
+  co_return wanted;
+}
+
+boost::asio::awaitable<s3::ApiResult<void>> keep_shared(S3Call& call, const SharedAs& wanted) {
+  if (wanted.ownership) {
+    auto done = co_await call.store().set_bucket_document(
+        call.bucket(), store::BucketDocument::ownership_controls, to_xml(*wanted.ownership));
+    co_await call.backend.rules.reload(call.bucket());
+    if (!done) co_return refuse_with(done.error());
+  }
+  if (!wanted.acl) co_return s3::ApiResult<void>();
+  co_return co_await keep_bucket_acl(call, *wanted.acl);
 }
 
 // A bucket that nobody administers would be of no use to who made it: it goes again.
@@ -67,9 +126,8 @@ S3Answer list_buckets(S3Call& call) {
 }
 
 S3Answer create_bucket(S3Call& call) {
-  if (auto acl = check_canned_acl(call.header("x-amz-acl")); !acl) {
-    co_return std::unexpected(std::move(acl.error()));
-  }
+  auto shared = co_await shared_as(call);
+  if (!shared) co_return std::unexpected(std::move(shared.error()));
   auto text = co_await read_document(call, document_limit);
   if (!text) co_return std::unexpected(std::move(text.error()));
   auto location = s3::parse_create_bucket(*text);
@@ -84,6 +142,9 @@ S3Answer create_bucket(S3Call& call) {
     co_return refuse_with(done.error());
   } else if (auto owned = co_await give_to_maker(call); !owned) {
     co_return std::unexpected(std::move(owned.error()));
+  }
+  if (auto kept = co_await keep_shared(call, *shared); !kept) {
+    co_return std::unexpected(std::move(kept.error()));
   }
   S3Reply reply = empty_reply(200);
   reply.head.headers.add("Location", "/" + call.bucket().value);

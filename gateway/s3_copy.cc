@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "gateway/s3_acl_request.h"
 #include "gateway/s3_attributes.h"
+#include "gateway/s3_authorization.h"
 #include "gateway/s3_handlers.h"
 #include "s3/results.h"
 
@@ -83,6 +85,9 @@ s3::ApiResult<store::CopyRequest> copy_request_of(const S3Call& call) {
   auto source_conditions = read_conditions(call, "x-amz-copy-source-");
   if (!source_conditions) return std::unexpected(std::move(source_conditions.error()));
   request.source_conditions = std::move(*source_conditions);
+  if (auto pinned = pin_source(call, request.source_conditions); !pinned) {
+    return std::unexpected(std::move(pinned.error()));
+  }
   auto conditions = write_conditions(call);
   if (!conditions) return std::unexpected(std::move(conditions.error()));
   request.conditions = std::move(*conditions);
@@ -115,6 +120,8 @@ S3Answer copy_object(S3Call& call) {
   if (!wanted) co_return std::unexpected(std::move(wanted.error()));
   auto retention = retention_of(call);
   if (!retention) co_return std::unexpected(std::move(retention.error()));
+  auto acl = co_await acl_to_keep(call);
+  if (!acl) co_return std::unexpected(std::move(acl.error()));
   auto request = copy_request_of(call);
   if (!request) co_return std::unexpected(std::move(request.error()));
   if (auto good = co_await replace_attributes(call, *wanted, *request); !good) {
@@ -122,6 +129,7 @@ S3Answer copy_object(S3Call& call) {
   }
   request->retention = *retention;
   request->uploader = call.identity.principal.value;
+  request->acl = std::move(*acl);
   auto result = co_await call.store().copy(std::move(*request));
   if (!result) co_return std::unexpected(explain_copy(result.error()));
   s3::CopyResult answer;
@@ -152,6 +160,9 @@ S3Answer copy_part(S3Call& call) {
   auto conditions = read_conditions(call, "x-amz-copy-source-");
   if (!conditions) co_return std::unexpected(std::move(conditions.error()));
   request.source_conditions = std::move(*conditions);
+  if (auto pinned = pin_source(call, request.source_conditions); !pinned) {
+    co_return std::unexpected(std::move(pinned.error()));
+  }
   request.bucket = call.bucket();
   request.key = call.key();
   request.upload = UploadId(std::string(call.query("uploadId")));

@@ -39,7 +39,7 @@ boost::asio::awaitable<s3::ApiResult<void>> judge_entry(const S3Call& call,
     needs.push_back({control::Action::bypass_governance, call.bucket(), entry.key,
                      PolicyAction::bypass_governance_retention, entry.version, false, nullptr});
   }
-  if (auto tags = co_await add_object_tags(call, needs); !tags) co_return tags;
+  if (auto tags = co_await add_object_facts(call, needs); !tags) co_return tags;
   co_return judge(call, needs);
 }
 

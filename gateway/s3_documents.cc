@@ -29,11 +29,6 @@ struct DocumentKind {
 constexpr std::string_view no_notifications =
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
     "<NotificationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>";
-constexpr std::string_view owner_enforced =
-    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-    "<OwnershipControls xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule>"
-    "<ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>";
-
 constexpr std::array kinds = {
     DocumentKind{"cors", BucketDocument::cors, "CORSConfiguration", ApiError::cors_not_found, ""},
     DocumentKind{"lifecycle", BucketDocument::lifecycle, "LifecycleConfiguration",
@@ -47,7 +42,7 @@ constexpr std::array kinds = {
     DocumentKind{"publicAccessBlock", BucketDocument::public_access_block,
                  "PublicAccessBlockConfiguration", ApiError::public_access_block_not_found, ""},
     DocumentKind{"ownershipControls", BucketDocument::ownership_controls, "OwnershipControls",
-                 ApiError::ownership_controls_not_found, owner_enforced},
+                 ApiError::ownership_controls_not_found, ""},
     DocumentKind{"encryption", BucketDocument::encryption, "ServerSideEncryptionConfiguration",
                  ApiError::encryption_not_found, ""},
 };
@@ -83,21 +78,6 @@ s3::ApiResult<void> check_lock(std::string_view text) {
   return {};
 }
 
-// Without ACLs every object is the bucket owner's: only what says so can be promised.
-s3::ApiResult<void> check_ownership(std::string_view text) {
-  auto root = s3::read_xml(text, "OwnershipControls");
-  if (!root) return std::unexpected(std::move(root.error()));
-  const s3::XmlNode* rule = root->child("Rule");
-  if (rule == nullptr) return s3::refuse(ApiError::malformed_xml);
-  const std::string_view ownership = rule->value("ObjectOwnership");
-  if (ownership == "BucketOwnerEnforced") return {};
-  if (ownership == "BucketOwnerPreferred" || ownership == "ObjectWriter") {
-    return s3::refuse(ApiError::not_implemented,
-                      "Objects belong to their bucket's owner; ACLs do not exist here.");
-  }
-  return s3::refuse(ApiError::malformed_xml);
-}
-
 // May put `text` into another form.
 s3::ApiResult<void> check_text(const DocumentKind& kind, std::string& text) {
   switch (kind.kind) {
@@ -109,7 +89,10 @@ s3::ApiResult<void> check_text(const DocumentKind& kind, std::string& text) {
       return {};
     }
     case BucketDocument::ownership_controls:
-      return check_ownership(text);
+      if (auto known = parse_ownership_controls(text); !known) {
+        return std::unexpected(std::move(known.error()));
+      }
+      return {};
     case BucketDocument::object_lock:
       return check_lock(text);
     case BucketDocument::cors: {
@@ -149,7 +132,8 @@ boost::asio::awaitable<s3::ApiResult<void>> check_policy(S3Call& call, std::stri
 }
 
 bool rules_change(const DocumentKind& kind) {
-  return kind.kind == BucketDocument::policy || kind.kind == BucketDocument::public_access_block;
+  return kind.kind == BucketDocument::policy || kind.kind == BucketDocument::public_access_block ||
+         kind.kind == BucketDocument::ownership_controls;
 }
 
 S3Reply document_reply(const DocumentKind& kind, std::string text) {
@@ -167,9 +151,14 @@ S3Answer get_document(S3Call& call) {
   auto text = co_await call.store().bucket_document(call.bucket(), kind.kind);
   if (text && !text->empty()) co_return document_reply(kind, std::move(*text));
   if (!text && text.error().code != ErrorCode::not_found) co_return refuse_with(text.error());
-  if (kind.kind == BucketDocument::public_access_block) {
-    if (!call.backend.options.block_public_access) co_return s3::refuse(kind.missing);
+  // What holds where nothing was put (BucketRulesBook): as AWS makes buckets since April 2023, or
+  // as it made them before.
+  const bool closed = call.backend.options.block_public_access;
+  if (closed && kind.kind == BucketDocument::public_access_block) {
     co_return document_reply(kind, to_xml(PublicAccessBlock()));
+  }
+  if (closed && kind.kind == BucketDocument::ownership_controls) {
+    co_return document_reply(kind, to_xml(Ownership::owner_enforced));
   }
   if (kind.fallback.empty()) co_return s3::refuse(kind.missing);
   co_return document_reply(kind, std::string(kind.fallback));

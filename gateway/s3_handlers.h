@@ -23,7 +23,7 @@ S3Answer delete_document(S3Call& call);
 S3Answer get_policy_status(S3Call& call);
 S3Answer get_fixed_config(S3Call& call);
 
-// s3_acl.cc: the answers of a store without ACLs
+// s3_acl.cc
 S3Answer get_bucket_acl(S3Call& call);
 S3Answer put_bucket_acl(S3Call& call);
 S3Answer get_object_acl(S3Call& call);

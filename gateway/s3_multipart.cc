@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "gateway/s3_acl_request.h"
 #include "gateway/s3_attributes.h"
 #include "gateway/s3_handlers.h"
 #include "gateway/s3_owner.h"
@@ -92,6 +93,9 @@ S3Answer create_upload(S3Call& call) {
   if (!retention) co_return std::unexpected(std::move(retention.error()));
   request.retention = *retention;
   request.uploader = call.identity.principal.value;
+  auto acl = co_await acl_to_keep(call);
+  if (!acl) co_return std::unexpected(std::move(acl.error()));
+  request.acl = std::move(*acl);
   if (auto good = take_checksum(call, request); !good) {
     co_return std::unexpected(std::move(good.error()));
   }

@@ -60,7 +60,7 @@ S3Answer put_tagging(S3Call& call) {
   if (!tags) co_return std::unexpected(std::move(tags.error()));
   if (judges_body(call)) {
     call.request_tags = *tags;
-    if (auto known = co_await add_object_tags(call, call.needs); !known) {
+    if (auto known = co_await add_object_facts(call, call.needs); !known) {
       co_return std::unexpected(std::move(known.error()));
     }
     if (auto allowed = judge(call, call.needs); !allowed) {

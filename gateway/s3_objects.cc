@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
 #include "base/encoding.h"
+#include "gateway/s3_acl_request.h"
 #include "gateway/s3_attributes.h"
+#include "gateway/s3_authorization.h"
 #include "gateway/s3_handlers.h"
 #include "gateway/s3_payload.h"
 
@@ -66,6 +68,9 @@ S3Answer explain_get(S3Call& call, store::GetRequest request, Error error) {
     request.range.reset();
     auto found = co_await call.store().head(std::move(request));
     if (!found) co_return refuse_with(found.error());
+    if (auto open = judge_found(call, found->info); !open) {
+      co_return std::unexpected(std::move(open.error()));
+    }
     S3Reply reply = empty_reply(304);
     reply.head.headers.add("ETag", s3::quote_etag(found->info.etag.value));
     reply.head.headers.add("Last-Modified", to_http_date(found->info.modified));
@@ -124,6 +129,9 @@ S3Answer get_object(S3Call& call) {
   auto result =
       head_only ? co_await call.store().head(*request) : co_await call.store().get(*request);
   if (!result) co_return co_await explain_get(call, std::move(*request), result.error());
+  if (auto open = judge_found(call, result->info); !open) {
+    co_return std::unexpected(std::move(open.error()));
+  }
   S3Reply reply;
   add_object_headers(reply.head.headers, result->info);
   if (auto good = apply_overrides(reply.head.headers, call.target.query); !good) {
@@ -156,6 +164,8 @@ S3Answer put_object(S3Call& call) {
   if (!conditions) co_return std::unexpected(std::move(conditions.error()));
   auto retention = retention_of(call);
   if (!retention) co_return std::unexpected(std::move(retention.error()));
+  auto acl = co_await acl_to_keep(call);
+  if (!acl) co_return std::unexpected(std::move(acl.error()));
   auto upload = open_upload(call, call.backend.options.max_put_bytes);
   if (!upload) co_return std::unexpected(std::move(upload.error()));
   store::PutRequest request;
@@ -170,6 +180,7 @@ S3Answer put_object(S3Call& call) {
   request.compute = upload->compute;
   request.retention = *retention;
   request.uploader = call.identity.principal.value;
+  request.acl = std::move(*acl);
   auto result = co_await call.store().put(std::move(request), *upload->body);
   if (!result) co_return std::unexpected(upload->explain(result.error()));
   S3Reply reply = empty_reply(200);

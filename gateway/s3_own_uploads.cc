@@ -111,6 +111,9 @@ boost::asio::awaitable<Result<store::ListUploadsPage>> list_own_uploads(
 
 boost::asio::awaitable<s3::ApiResult<void>> require_own_upload(S3Call& call) {
   if (!sees_own_only(call)) co_return s3::ApiResult<void>();
+  const std::string& me = call.identity.principal.value;
+  if (me.empty()) co_return s3::refuse(s3::ApiError::access_denied, "Uploads need a signature.");
+  if (call.operation == Operation::create_upload) co_return s3::ApiResult<void>();
   store::ListPartsRequest request;
   request.bucket = call.bucket();
   request.key = call.key();
@@ -118,7 +121,7 @@ boost::asio::awaitable<s3::ApiResult<void>> require_own_upload(S3Call& call) {
   request.max_parts = 0;
   auto found = co_await call.store().list_parts(std::move(request));
   if (!found) co_return refuse_with(found.error());
-  if (found->upload.uploader == call.identity.principal.value) co_return s3::ApiResult<void>();
+  if (found->upload.uploader == me) co_return s3::ApiResult<void>();
   co_return s3::refuse(s3::ApiError::no_such_upload);
 }
 

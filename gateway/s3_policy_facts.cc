@@ -229,6 +229,10 @@ Values CallFacts::of_request(std::string_view key) const {
     if (!call_.target.query.has(name)) return std::nullopt;
     return one(std::string(call_.query(name)));
   };
+  // Whether a key may be listed is asked beside a read, too: as a listing of that key alone.
+  if (name == "prefix" && need_.action == control::Action::list_objects && !call_.key().empty()) {
+    return one(need_.path);
+  }
   if (name == "prefix" || name == "delimiter" || name == "max-keys") return listed();
   if (name == "versionid") return one_of(need_.version);
   if (name == "authtype") {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/encoding.h"
+#include "gateway/s3_acl_request.h"
 #include "gateway/s3_attributes.h"
 #include "gateway/s3_authorization.h"
 #include "gateway/s3_form_data.h"
@@ -148,20 +149,20 @@ s3::ApiResult<s3::PostPolicy> admit(S3Call& call, s3::PostFields& fields,
   if (call.has_header("authorization") || call.target.query.has("X-Amz-Signature")) {
     return s3::refuse(ApiError::invalid_request, "A form carries its credentials in its fields.");
   }
-  auto identity =
-      call.backend.authenticator.authenticate_form(fields, call.backend.policies.current());
+  using Strangers = Authenticator::Strangers;
+  auto identity = call.backend.authenticator.authenticate_form(
+      fields, call.backend.policies.current(),
+      call.rules != nullptr ? Strangers::judged : Strangers::refused);
   if (!identity) return std::unexpected(std::move(identity.error()));
   call.identity = std::move(*identity);
   auto key = key_of(fields, file_name);
   if (!key) return std::unexpected(std::move(key.error()));
+  call.target.key = std::move(*key);
+  if (call.identity.key == nullptr) return s3::PostPolicy{};  // nobody's word to be held to
   auto policy = s3::parse_post_policy(field_or_empty(fields, "policy"));
   if (!policy) return std::unexpected(std::move(policy.error()));
   auto good = s3::check_post_policy(*policy, fields, call.bucket().value, call.backend.clock.now());
   if (!good) return std::unexpected(std::move(good.error()));
-  call.target.key = std::move(*key);
-  if (auto acl = check_canned_acl(field_or_empty(fields, "acl")); !acl) {
-    return std::unexpected(std::move(acl.error()));
-  }
   return policy;
 }
 
@@ -176,7 +177,7 @@ boost::asio::awaitable<s3::ApiResult<void>> judge_form(S3Call& call, const s3::P
   auto needs = needs_of(call);
   if (!needs) co_return std::unexpected(std::move(needs.error()));
   call.needs = std::move(*needs);
-  if (auto tags = co_await add_object_tags(call, call.needs); !tags) co_return tags;
+  if (auto tags = co_await add_object_facts(call, call.needs); !tags) co_return tags;
   co_return judge(call, call.needs);
 }
 
@@ -205,6 +206,9 @@ S3Answer post_form(S3Call& call) {
   auto attributes = attributes_of_form(fields);
   if (!attributes) co_return std::unexpected(std::move(attributes.error()));
   request.attributes = std::move(*attributes);
+  auto acl = co_await acl_to_keep(call);
+  if (!acl) co_return std::unexpected(std::move(acl.error()));
+  request.acl = std::move(*acl);
   auto expected = checksums_of_form(fields);
   if (!expected) co_return std::unexpected(std::move(expected.error()));
   request.expected = std::move(*expected);

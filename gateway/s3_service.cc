@@ -134,8 +134,9 @@ bool authenticates_later(Operation operation) {
          operation == Operation::sts;
 }
 
-bool names_upload(Operation operation) {
+bool concerns_upload(Operation operation) {
   switch (operation) {
+    case Operation::create_upload:
     case Operation::put_part:
     case Operation::copy_part:
     case Operation::complete_upload:
@@ -176,12 +177,32 @@ bool asks_for_health(const net::RequestHead& request, const S3ServiceOptions& op
 }
 
 // Where everyone makes buckets their names are no secret, since making one tells: whoever has a key
-// learns of a bucket that is not there.
-boost::asio::awaitable<s3::ApiFailure> explain_denial(S3Call& call, s3::ApiFailure denial) {
-  if (call.backend.options.bucket_creators != BucketCreators::everyone ||
-      call.operation == Operation::create_bucket) {
-    co_return denial;
+// learns of a bucket that is not there; strangers too, where buckets are open unless they say no.
+bool names_are_known(const S3Call& call) {
+  const S3ServiceOptions& options = call.backend.options;
+  return options.bucket_creators == BucketCreators::everyone &&
+         (call.identity.key != nullptr || !options.block_public_access);
+}
+
+bool reads_object(const Need& need) {
+  return need.policy_action == s3::PolicyAction::get_object ||
+         need.policy_action == s3::PolicyAction::get_object_version;
+}
+
+// Who may list a bucket learns that an object is not there, as AWS tells them.
+boost::asio::awaitable<bool> is_known_to_miss(const S3Call& call) {
+  for (const Need& need : call.needs) {
+    if (!reads_object(need) || !may_list(call, need.bucket, need.path)) continue;
+    store::GetRequest request{need.bucket, ObjectKey(need.path), {}, {}, {}, {}};
+    const auto found = co_await call.store().head(std::move(request));
+    if (!found && found.error().code == ErrorCode::no_such_key) co_return true;
   }
+  co_return false;
+}
+
+boost::asio::awaitable<s3::ApiFailure> explain_denial(const S3Call& call, s3::ApiFailure denial) {
+  if (co_await is_known_to_miss(call)) co_return s3::ApiFailure{ApiError::no_such_key, {}};
+  if (!names_are_known(call) || call.operation == Operation::create_bucket) co_return denial;
   std::vector<BucketName> named{call.bucket()};
   if (call.source) named.emplace_back(call.source->bucket);
   for (const BucketName& name : named) {
@@ -266,7 +287,7 @@ S3Answer S3Service::answer(S3Call& call) {
   }
   if (!authenticates_later(call.operation)) {
     auto admitted = co_await admit(call);
-    if (admitted && names_upload(call.operation)) admitted = co_await require_own_upload(call);
+    if (admitted && concerns_upload(call.operation)) admitted = co_await require_own_upload(call);
     if (!admitted) co_return std::unexpected(std::move(admitted.error()));
   }
   const S3Handler handler = handler_of(call.operation);
@@ -285,12 +306,14 @@ boost::asio::awaitable<s3::ApiResult<void>> S3Service::find_rules(S3Call& call) 
 }
 
 // Who it is and whether they may. Without credentials a request goes on only to a bucket that has
-// a policy, which then has to allow everything that it needs.
+// a policy or lets ACLs count, which then have to allow everything that it needs.
 boost::asio::awaitable<s3::ApiResult<void>> S3Service::admit(S3Call& call) {
   using Strangers = Authenticator::Strangers;
-  auto identity =
-      authenticator_.authenticate(call.request(), backend_.policies.current(),
-                                  call.rules != nullptr ? Strangers::judged : Strangers::refused);
+  const bool told_of_buckets = options_.bucket_creators == BucketCreators::everyone &&
+                               !options_.block_public_access && !call.bucket().empty();
+  const bool judged = call.rules != nullptr || told_of_buckets;
+  auto identity = authenticator_.authenticate(call.request(), backend_.policies.current(),
+                                              judged ? Strangers::judged : Strangers::refused);
   if (!identity) {
     refuse_stranger(call, identity.error());
     co_return std::unexpected(std::move(identity.error()));
@@ -304,10 +327,10 @@ boost::asio::awaitable<s3::ApiResult<void>> S3Service::admit(S3Call& call) {
   call.needs = std::move(*needs);
   if (judges_body(call)) co_return s3::ApiResult<void>();
   if (call.rules != nullptr || call.source_rules != nullptr || call.identity.session != nullptr) {
-    if (auto tags = co_await add_object_tags(call, call.needs); !tags) co_return tags;
+    if (auto tags = co_await add_object_facts(call, call.needs); !tags) co_return tags;
   }
   auto allowed = judge(call, call.needs);
-  if (allowed || call.identity.key == nullptr) co_return allowed;
+  if (allowed) co_return allowed;
   co_return std::unexpected(co_await explain_denial(call, std::move(allowed.error())));
 }
 

@@ -15,6 +15,8 @@ struct Row {
 constexpr std::size_t count = static_cast<std::size_t>(ApiError::count_);
 constexpr std::array<Row, count> rows = {{
     {ApiError::access_denied, {"AccessDenied", 403, "Access Denied"}},
+    {ApiError::acl_not_supported,
+     {"AccessControlListNotSupported", 400, "The bucket does not allow ACLs"}},
     {ApiError::account_problem,
      {"AccountProblem", 403, "The account is disabled. Ask an administrator to enable it."}},
     {ApiError::authorization_header_malformed,

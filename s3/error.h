@@ -16,6 +16,7 @@ namespace holdfast::s3 {
 
 enum class ApiError : std::uint8_t {
   access_denied,
+  acl_not_supported,  // AccessControlListNotSupported
   account_problem,
   authorization_header_malformed,
   authorization_query_parameters_error,

@@ -168,6 +168,11 @@ Async<void> FaultStore::set_tags(BucketName bucket, ObjectKey key, std::optional
   return pass(Operation::write, inner_.set_tags(std::move(bucket), std::move(key),
                                                 std::move(version), std::move(tags)));
 }
+Async<void> FaultStore::set_acl(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
+                                std::string acl) {
+  return pass(Operation::write, inner_.set_acl(std::move(bucket), std::move(key),
+                                               std::move(version), std::move(acl)));
+}
 Async<void> FaultStore::set_lock(LockRequest request) {
   return pass(Operation::write, inner_.set_lock(std::move(request)));
 }

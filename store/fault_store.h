@@ -80,6 +80,8 @@ class FaultStore final : public ObjectStore {
   Async<PutResult> copy(CopyRequest request) override;
   Async<void> set_tags(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
                        std::map<std::string, std::string> tags) override;
+  Async<void> set_acl(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
+                      std::string acl) override;
   Async<void> set_lock(LockRequest request) override;
   Async<ListPage> list(ListRequest request) override;
   Async<ListVersionsPage> list_versions(ListVersionsRequest request) override;

@@ -134,6 +134,7 @@ Result<NewVersion> assemble(const CompleteRequest& request, const Parts& parts, 
   version.meta.retention = meta.retention;
   version.meta.upload = request.upload.value;
   version.meta.uploader = std::move(meta.uploader);
+  version.meta.acl = std::move(meta.acl);
   version.upload = request.upload.value;
   return version;
 }

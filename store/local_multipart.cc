@@ -123,8 +123,8 @@ Async<UploadId> LocalStore::create_upload(CreateUploadRequest request) {
     if (!lockable) return std::unexpected(lockable.error());
     // Byte order of upload ids is the order of their start.
     const UploadId id(fmt::format("{:016x}{}", group.next_sequence(), group.random().hex(8)));
-    const UploadMeta meta{request.attributes, request.retention, request.checksum,
-                          request.checksum_type, request.uploader};
+    const UploadMeta meta{request.attributes,    request.retention, request.checksum,
+                          request.checksum_type, request.uploader,  request.acl};
     auto done =
         group.append(CreateUploadOp{bucket->id, request.key.value, id.value,
                                     to_nanoseconds(group.clock().now()), encode_upload_meta(meta)});

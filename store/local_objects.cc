@@ -62,7 +62,7 @@ Result<PutResult> judge_put(WriteGroup& group, PutRequest& request, LocalBody& b
   version.size = body.size;
   version.meta = {
       std::move(request.attributes), std::move(body.checksums), {}, request.retention, {}, {},
-      std::move(request.uploader)};
+      std::move(request.uploader),   std::move(request.acl)};
   if (auto room = check_room_for(group, *bucket, version); !room) {
     return std::unexpected(room.error());
   }
@@ -134,6 +134,7 @@ Result<PutResult> judge_copy(WriteGroup& group, CopyRequest& request, const Copy
   version.meta.retention = request.retention;
   version.meta.upload.clear();
   version.meta.uploader = std::move(request.uploader);
+  version.meta.acl = std::move(request.acl);
   if (request.replace) version.meta.attributes = std::move(*request.replace);
   for (const auto& checksum : digest.checksums) {
     std::erase_if(version.meta.checksums,
@@ -201,6 +202,19 @@ Async<void> LocalStore::set_tags(BucketName bucket, ObjectKey key, std::optional
         auto object = find_object(group.catalogue(), in->id, key, version);
         if (!object) return std::unexpected(object.error());
         object->info.attributes.tags = tags;
+        return append_meta(group, *object);
+      });
+}
+
+Async<void> LocalStore::set_acl(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
+                                std::string acl) {
+  co_return co_await state_->sequencer->submit(
+      [bucket, key, version, acl = std::move(acl)](WriteGroup& group) -> Result<void> {
+        auto in = find_bucket(group.catalogue(), bucket);
+        if (!in) return std::unexpected(in.error());
+        auto object = find_object(group.catalogue(), in->id, key, version);
+        if (!object) return std::unexpected(object.error());
+        object->info.acl = acl;
         return append_meta(group, *object);
       });
 }

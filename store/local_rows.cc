@@ -39,12 +39,13 @@ Result<ObjectInfo> to_object_info(const index::VersionRow& row) {
   info.part_checksums = std::move(meta->part_checksums);
   info.upload = UploadId(std::move(meta->upload));
   info.uploader = std::move(meta->uploader);
+  info.acl = std::move(meta->acl);
   return info;
 }
 
 ObjectMeta to_meta(const ObjectInfo& info) {
   return {info.attributes,     info.checksums,    info.part_sizes, info.retention,
-          info.part_checksums, info.upload.value, info.uploader};
+          info.part_checksums, info.upload.value, info.uploader,   info.acl};
 }
 
 std::string make_version_id(std::uint64_t sequence, Random& random) {

@@ -84,7 +84,7 @@ std::vector<Checksum> take_checksums(ByteReader& in) {
 
 // What came after the first format, as (number, text) to the end, absent where empty: older records
 // are read as they are.
-enum class Extra : std::uint8_t { uploader = 1 };
+enum class Extra : std::uint8_t { uploader = 1, acl = 2 };
 
 void put_extra(ByteWriter& out, Extra number, std::string_view text) {
   if (text.empty()) return;
@@ -97,8 +97,13 @@ void take_extras(ByteReader& in, Meta& meta) {
   while (in.ok() && !in.at_end()) {
     const auto number = static_cast<Extra>(in.varint());
     auto text = in.text();
-    if (number != Extra::uploader) return in.refuse();
-    meta.uploader = std::move(text);
+    if (number == Extra::uploader) {
+      meta.uploader = std::move(text);
+    } else if (number == Extra::acl) {
+      meta.acl = std::move(text);
+    } else {
+      return in.refuse();
+    }
   }
 }
 
@@ -299,10 +304,14 @@ std::string encode_meta(const ObjectMeta& meta) {
   for (const auto size : meta.part_sizes) writer.varint(size);
   put(writer, meta.retention);
   // Fields that came later end the text, and are left out where they say nothing.
-  if (meta.part_checksums.empty() && meta.upload.empty() && meta.uploader.empty()) return out;
+  if (meta.part_checksums.empty() && meta.upload.empty() && meta.uploader.empty() &&
+      meta.acl.empty()) {
+    return out;
+  }
   put(writer, meta.part_checksums);
   writer.text(meta.upload);
   put_extra(writer, Extra::uploader, meta.uploader);
+  put_extra(writer, Extra::acl, meta.acl);
   return out;
 }
 
@@ -331,6 +340,7 @@ std::string encode_upload_meta(const UploadMeta& meta) {
   writer.varint(meta.checksum ? std::to_underlying(*meta.checksum) + 1u : 0u);
   writer.varint(std::to_underlying(meta.checksum_type));
   put_extra(writer, Extra::uploader, meta.uploader);
+  put_extra(writer, Extra::acl, meta.acl);
   return out;
 }
 

@@ -21,7 +21,7 @@ struct ObjectMeta {
   std::vector<std::uint64_t> part_sizes;
   Retention retention;
   std::vector<Checksum> part_checksums;
-  std::string upload, uploader;  // that was completed to it; who wrote it
+  std::string upload, uploader, acl;  // that was completed to it; who wrote it; ObjectInfo::acl
 };
 std::string encode_meta(const ObjectMeta& meta);
 Result<ObjectMeta> decode_meta(std::string_view bytes);
@@ -30,7 +30,7 @@ struct UploadMeta {
   Retention retention;
   std::optional<ChecksumAlgorithm> checksum;
   ChecksumType checksum_type = ChecksumType::composite;
-  std::string uploader;
+  std::string uploader, acl;
 };
 std::string encode_upload_meta(const UploadMeta& meta);
 Result<UploadMeta> decode_upload_meta(std::string_view bytes);

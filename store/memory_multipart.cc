@@ -130,6 +130,7 @@ Result<StoredVersion> assemble(const CompleteRequest& request, const StoredUploa
   version.info.retention = upload.retention;
   version.info.upload = request.upload;
   version.info.uploader = upload.info.uploader;
+  version.info.acl = upload.acl;
   version.bytes = std::make_shared<const std::string>(std::move(bytes));
   return version;
 }
@@ -151,6 +152,7 @@ Async<UploadId> MemoryStore::create_upload(CreateUploadRequest request) {
                  request.checksum_type, std::move(request.uploader)};
   upload.attributes = std::move(request.attributes);
   upload.retention = request.retention;
+  upload.acl = std::move(request.acl);
   (*bucket)->uploads.emplace(std::pair(request.key.value, id.value), std::move(upload));
   co_return id;
 }

@@ -34,6 +34,7 @@ Async<PutResult> MemoryStore::put(PutRequest request, BodyReader& body) {
   version.info.checksums = std::move(taken->checksums);
   version.info.retention = request.retention;
   version.info.uploader = std::move(request.uploader);
+  version.info.acl = std::move(request.acl);
   if (auto room = check_room_for(**bucket, version.info); !room) {
     co_return std::unexpected(room.error());
   }
@@ -105,6 +106,7 @@ Async<PutResult> MemoryStore::copy(CopyRequest request) {
   version.info.retention = request.retention;
   version.info.upload = {};
   version.info.uploader = std::move(request.uploader);
+  version.info.acl = std::move(request.acl);
   if (auto room = check_room_for(**bucket, version.info); !room) {
     co_return std::unexpected(room.error());
   }
@@ -125,6 +127,14 @@ Async<void> MemoryStore::set_tags(BucketName bucket, ObjectKey key,
   auto found = state_->find_version(bucket, key, version);
   if (!found) co_return std::unexpected(found.error());
   (*found)->info.attributes.tags = std::move(tags);
+  co_return Result<void>();
+}
+
+Async<void> MemoryStore::set_acl(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
+                                 std::string acl) {
+  auto found = state_->find_version(bucket, key, version);
+  if (!found) co_return std::unexpected(found.error());
+  (*found)->info.acl = std::move(acl);
   co_return Result<void>();
 }
 

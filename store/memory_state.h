@@ -33,6 +33,7 @@ struct StoredUpload {
   UploadInfo info;
   ObjectAttributes attributes;
   Retention retention;
+  std::string acl;
   std::map<std::uint32_t, StoredPart> parts;
 };
 

@@ -54,6 +54,10 @@ class ObjectStore {
   // Replaces the tags of a version, with no new version.
   virtual Async<void> set_tags(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
                                std::map<std::string, std::string> tags) = 0;
+  // Replaces the ACL of a version, with no new version. not_supported where the store keeps none,
+  // here and for writes that bring one.
+  virtual Async<void> set_acl(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
+                              std::string acl) = 0;
   // Judged and changed in one step. locked: retention would be shortened or weakened.
   virtual Async<void> set_lock(LockRequest request) = 0;
 

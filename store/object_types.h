@@ -43,6 +43,7 @@ enum class BucketDocument : std::uint8_t {
   ownership_controls,
   encryption,
   quota,
+  acl,
 };
 
 enum class ChecksumAlgorithm : std::uint8_t { crc32, crc32c, crc64nvme, sha1, sha256 };
@@ -103,6 +104,9 @@ struct ObjectInfo {
   UploadId upload;                        // that was completed to this version; may be unknown
   Retention retention;
   std::string uploader;  // the principal that wrote it; no client can set it; may be unknown
+  // Whom else than those with rights it is open to, in the words of who judges requests; the store
+  // only keeps it. Empty: nobody.
+  std::string acl;
 };
 
 // RFC 9110 section 13, as S3 applies it: every condition that is given must hold. The last two are
@@ -135,7 +139,7 @@ struct PutRequest {
   std::vector<Checksum> expected;          // checked: checksum_mismatch
   std::vector<ChecksumAlgorithm> compute;  // computed and kept beside what is expected
   Retention retention;                     // mode none: the bucket's default, where it has one
-  std::string uploader;                    // kept in ObjectInfo
+  std::string uploader, acl;               // kept in ObjectInfo
 };
 struct PutResult {
   ETag etag;
@@ -188,8 +192,8 @@ struct CopyRequest {
   WriteConditions conditions;
   std::optional<ObjectAttributes> replace;  // nullopt: metadata and tags are copied
   std::vector<ChecksumAlgorithm> compute;
-  Retention retention;  // of the copy; the source's is never copied
-  std::string uploader;
+  Retention retention;        // of the copy; the source's is never copied
+  std::string uploader, acl;  // nor are these
 };
 
 struct ListRequest {
@@ -228,7 +232,7 @@ struct CreateUploadRequest {
   std::optional<ChecksumAlgorithm> checksum;
   ChecksumType checksum_type = ChecksumType::composite;
   Retention retention;
-  std::string uploader;
+  std::string uploader, acl;
 };
 struct PartRequest {
   BucketName bucket;

@@ -81,6 +81,12 @@ Async<void> RetryStore::set_tags(BucketName bucket, ObjectKey key, std::optional
                 version = std::move(version),
                 tags = std::move(tags)] { return inner_.set_tags(bucket, key, version, tags); });
 }
+Async<void> RetryStore::set_acl(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
+                                std::string acl) {
+  return again([this, bucket = std::move(bucket), key = std::move(key),
+                version = std::move(version),
+                acl = std::move(acl)] { return inner_.set_acl(bucket, key, version, acl); });
+}
 Async<void> RetryStore::set_lock(LockRequest request) {
   return again([this, request = std::move(request)] { return inner_.set_lock(request); });
 }

@@ -94,6 +94,12 @@ void add_retention(HeaderList& out, const Retention& retention) {
   if (retention.legal_hold) out.emplace_back("x-amz-object-lock-legal-hold", "ON");
 }
 
+Result<void> refuse_acl(std::string_view acl) {
+  if (acl.empty()) return {};
+  return fail(ErrorCode::not_supported,
+              "ACLs of objects are not kept in front of another store: use a bucket policy");
+}
+
 std::string range_value(const ByteRange& range) {
   if (range.suffix) return fmt::format("bytes=-{}", *range.suffix);
   const std::uint64_t first = range.first.value_or(0);

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "net/http_message.h"
 #include "s3/messages.h"
 #include "s3/names.h"
@@ -21,6 +22,8 @@ void add_conditions(HeaderList& out, const WriteConditions& conditions);
 void add_conditions(HeaderList& out, const ReadConditions& conditions, std::string_view prefix);
 void add_checksums(HeaderList& out, const std::vector<Checksum>& checksums);
 void add_retention(HeaderList& out, const Retention& retention);
+// not_supported for one that opens the object to somebody.
+Result<void> refuse_acl(std::string_view acl);
 std::string range_value(const ByteRange& range);
 void add_version(s3::QueryParameters& out, const std::optional<VersionId>& version);
 

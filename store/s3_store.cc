@@ -34,6 +34,7 @@ std::string_view subresource(BucketDocument kind) {
     case BucketDocument::encryption:
       return "encryption";
     case BucketDocument::quota:
+    case BucketDocument::acl:
       return "";
   }
   return "";

@@ -28,6 +28,7 @@ boost::asio::awaitable<void> S3Store::add_size(GetRequest named, PutResult& resu
 }
 
 Async<PutResult> S3Store::copy(CopyRequest request) {
+  if (auto plain = refuse_acl(request.acl); !plain) co_return std::unexpected(plain.error());
   if (auto valid = s3::validate_key(request.key.value); !valid) {
     co_return std::unexpected(valid.error());
   }

@@ -63,6 +63,7 @@ Async<std::string> read_up_to(BodyReader& body, std::size_t limit) {
 }  // namespace
 
 Async<UploadId> S3Store::create_upload(CreateUploadRequest request) {
+  if (auto plain = refuse_acl(request.acl); !plain) co_return std::unexpected(plain.error());
   if (auto valid = s3::validate_key(request.key.value); !valid) {
     co_return std::unexpected(valid.error());
   }

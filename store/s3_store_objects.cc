@@ -105,6 +105,7 @@ bool has_tags(const net::Headers& headers) {
 }  // namespace
 
 Async<PutResult> S3Store::put(PutRequest request, BodyReader& body) {
+  if (auto plain = refuse_acl(request.acl); !plain) co_return std::unexpected(plain.error());
   if (auto valid = s3::validate_key(request.key.value); !valid) {
     co_return std::unexpected(valid.error());
   }
@@ -243,6 +244,16 @@ Async<void> S3Store::set_tags(BucketName bucket, ObjectKey key, std::optional<Ve
   call.body = s3::write_tagging(tags);
   auto answer = co_await client_->ask(std::move(call));
   if (!answer) co_return std::unexpected(answer.error());
+  co_return Result<void>();
+}
+
+// Who else may read is the other side's own business: what it would make of our words is not ours
+// to promise. That there is nobody else is what it does by itself.
+Async<void> S3Store::set_acl(BucketName bucket, ObjectKey key, std::optional<VersionId> version,
+                             std::string acl) {
+  if (auto plain = refuse_acl(acl); !plain) co_return std::unexpected(plain.error());
+  auto found = co_await head({std::move(bucket), std::move(key), std::move(version), {}, {}, {}});
+  if (!found) co_return std::unexpected(found.error());
   co_return Result<void>();
 }
 

@@ -205,6 +205,13 @@ Async<void> UpstreamStore::set_tags(BucketName bucket, ObjectKey key,
       co_await s3->set_tags(theirs(bucket), std::move(key), std::move(version), std::move(tags)));
 }
 
+Async<void> UpstreamStore::set_acl(BucketName bucket, ObjectKey key,
+                                   std::optional<VersionId> version, std::string acl) {
+  auto* s3 = co_await client();
+  co_return translate_upstream(
+      co_await s3->set_acl(theirs(bucket), std::move(key), std::move(version), std::move(acl)));
+}
+
 Async<void> UpstreamStore::set_lock(LockRequest request) {
   request.bucket = theirs(request.bucket);
   auto* s3 = co_await client();

@@ -54,6 +54,10 @@ class YieldingStore final : public store::ObjectStore {
                        std::map<std::string, std::string> t) override {
     return pass(inner_.set_tags(b, k, v, t));
   }
+  Async<void> set_acl(BucketName b, ObjectKey k, std::optional<VersionId> v,
+                      std::string a) override {
+    return pass(inner_.set_acl(b, k, v, a));
+  }
   Async<void> set_lock(store::LockRequest r) override { return pass(inner_.set_lock(r)); }
   Async<store::ListPage> list(store::ListRequest r) override { return pass(inner_.list(r)); }
   Async<store::ListVersionsPage> list_versions(store::ListVersionsRequest r) override {

@@ -98,6 +98,24 @@ TEST_F(S3Sts, ASessionPolicyIntersectsWhatTheCallerMay) {
   expect_denied(get(admin, "/research/b/k"));
 }
 
+TEST_F(S3Sts, AnAclDoesNotWidenASession) {
+  options_.block_public_access = false;
+  restart();
+  for (const char* key : {"/research/a/k", "/research/b/k"}) {
+    EXPECT_EQ(as("admin", "PUT", std::string(key) + "?acl", {}, header("x-amz-acl", "public-read"))
+                  .status,
+              200u);
+  }
+  const std::string policy =
+      "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C"
+      "%22Action%22%3A%22s3%3AGetObject%22%2C%22Resource%22%3A%22arn%3Aaws%3As3%3A%3A%3Aresearch"
+      "%2Fa%2F*%22%7D%5D%7D";
+  const Signer pair = pair_of(ask(signer("bob"), role("&Policy=" + policy)));
+  EXPECT_EQ(get(pair, "/research/a/k").body, "text") << "by the ACL, within the session's policy";
+  expect_denied(get(pair, "/research/b/k"));
+  EXPECT_EQ(as("bob", "GET", "/research/b/k").body, "text");
+}
+
 TEST_F(S3Sts, TemporaryKeysEndWithWhatTheyStandOn) {
   const Signer pair = pair_of(ask(signer("alice"), role()));
   EXPECT_EQ(get(pair, "/research/a/k").status, 200u);

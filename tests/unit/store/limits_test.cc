@@ -1,5 +1,5 @@
-// Quotas, what a bucket holds and who wrote it: the same of the local store, through a restart and
-// a rebuilt index, and of the memory store.
+// Quotas, what a bucket holds, who wrote it and whom it is open to: the same of the local store,
+// through a restart and a rebuilt index, and of the memory store.
 #include "local_fixture.h"
 #include "store/memory_store.h"
 #include "store/quota.h"
@@ -167,6 +167,45 @@ TEST_P(Limits, WhoWroteAnObjectIsKeptWithIt) {
     who += found->info.uploader + ";";
   }
   EXPECT_EQ(who, "alice;;bob;dora;");
+}
+
+TEST_P(Limits, AnAclIsKeptWithItsVersionAndNeverCopied) {
+  EXPECT_EQ(write("closed", 1), "ok");
+  PutRequest request{.bucket = bucket, .key = ObjectKey("open"), .acl = "all"};
+  auto body = make_string_reader("x");
+  ASSERT_TRUE(run(it().put(std::move(request), *body)));
+  CopyRequest copy;
+  copy.source_bucket = copy.bucket = bucket;
+  copy.source_key = ObjectKey("open");
+  copy.key = ObjectKey("copy");
+  ASSERT_TRUE(run(it().copy(copy)));
+  copy.key = ObjectKey("open copy");
+  copy.acl = "some";
+  ASSERT_TRUE(run(it().copy(copy)));
+  auto upload = run(it().create_upload({.bucket = bucket, .key = ObjectKey("parts"), .acl = "up"}));
+  ASSERT_TRUE(upload);
+  PartRequest part{.bucket = bucket, .key = ObjectKey("parts"), .upload = *upload, .number = 1};
+  body = make_string_reader("part");
+  auto sent = run(it().put_part(std::move(part), *body));
+  ASSERT_TRUE(sent);
+  CompleteRequest complete{.bucket = bucket, .key = ObjectKey("parts"), .upload = *upload};
+  complete.parts.push_back({1, sent->etag, {}});
+  ASSERT_TRUE(run(it().complete_upload(std::move(complete))));
+  const auto acls = [&] {
+    std::string text;
+    for (const char* key : {"closed", "open", "copy", "open copy", "parts"}) {
+      auto found = run(it().head({.bucket = bucket, .key = ObjectKey(key)}));
+      text += (found ? found->info.acl : "missing") + ";";
+    }
+    return text;
+  };
+  EXPECT_EQ(acls(), ";all;;some;up;");
+  ASSERT_TRUE(run(it().set_acl(bucket, ObjectKey("closed"), std::nullopt, "later")));
+  ASSERT_TRUE(run(it().set_acl(bucket, ObjectKey("open"), std::nullopt, "")));
+  EXPECT_FALSE(run(it().set_acl(bucket, ObjectKey("none"), std::nullopt, "x")));
+  EXPECT_EQ(acls(), "later;;;some;up;");
+  reopen(true);
+  EXPECT_EQ(acls(), "later;;;some;up;");
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, Limits, testing::Values("local", "memory"),
