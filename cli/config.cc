@@ -3,10 +3,12 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -79,6 +81,30 @@ Setter texts(std::vector<std::string>& out) {
   };
 }
 
+Setter webhooks(std::vector<WebhookConfig>& out) {
+  return [&out](const toml::node& node) {
+    const auto* tables = node.as_array();
+    if (tables == nullptr) return false;
+    for (const auto& entry : *tables) {
+      const auto* table = entry.as_table();
+      if (table == nullptr) return false;
+      WebhookConfig webhook;
+      const std::map<std::string_view, std::string*> members = {
+          {"id", &webhook.id},
+          {"url", &webhook.url},
+          {"auth_token_file", &webhook.auth_token_file}};
+      for (const auto& [name, value] : *table) {
+        const auto member = members.find(name.str());
+        const auto given = value.value_exact<std::string>();
+        if (member == members.end() || !given) return false;
+        *member->second = *given;
+      }
+      out.push_back(std::move(webhook));
+    }
+    return true;
+  };
+}
+
 struct Key {
   Setter set;
   const char* accepts;
@@ -126,6 +152,8 @@ std::map<std::string, Key> known_keys(Config& c) {
       {"homes.retention_days", {number(c.retention_days, 1, 36500), "a number of days from 1"}},
       {"lifecycle.day_seconds",
        {number(c.lifecycle_day_seconds, 1, 86400), "seconds, at most 86400"}},
+      {"notify.webhook",
+       {webhooks(c.webhooks), "tables [[notify.webhook]] of id, url and auth_token_file"}},
       {"log.level", {text(c.log_level), "debug, info, warning or error"}},
       {"log.format", {text(c.log_format), "text or json"}},
       {"tools.enabled", {flag(c.tools), "true or false"}},
@@ -179,6 +207,36 @@ Result<void> check_store(const Config& config) {
     return fail(ErrorCode::invalid_argument,
                 "store.root_key_file and its like encrypt the built-in store; with store.kind = "
                 "\"s3\" encryption is the endpoint's");
+  }
+  return {};
+}
+
+Result<void> check_webhooks(const Config& config) {
+  if (config.webhooks.empty()) return {};
+  if (config.store_kind == "s3") {
+    return fail(ErrorCode::invalid_argument,
+                "notify.webhook needs the built-in store: the changes of another endpoint are not "
+                "told surely enough to promise their delivery");
+  }
+  std::set<std::string_view> ids;
+  for (const WebhookConfig& webhook : config.webhooks) {
+    const bool word = !webhook.id.empty() && webhook.id.size() <= 64 &&
+                      std::ranges::all_of(webhook.id, [](unsigned char c) {
+                        return std::isalnum(c) != 0 || c == '-' || c == '_';
+                      });
+    if (!word) {
+      return fail(ErrorCode::invalid_argument,
+                  "notify.webhook.id takes up to 64 letters, digits, - and _, not \"{}\"",
+                  webhook.id);
+    }
+    if (!ids.insert(webhook.id).second) {
+      return fail(ErrorCode::invalid_argument, "two notify.webhook have the id {}", webhook.id);
+    }
+    if (!webhook.url.starts_with("http://") && !webhook.url.starts_with("https://")) {
+      return fail(ErrorCode::invalid_argument,
+                  "the url of notify.webhook {} takes http://… or https://…, not \"{}\"",
+                  webhook.id, webhook.url);
+    }
   }
   return {};
 }
@@ -272,6 +330,7 @@ Result<void> finish_config(Config& config) {
                 config.data, config.data.size());
   }
   if (auto fine = check_store(config); !fine) return fine;
+  if (auto fine = check_webhooks(config); !fine) return fine;
   if (config.log_format != "text" && config.log_format != "json") {
     return fail(ErrorCode::invalid_argument, "log.format takes text or json, not {}",
                 config.log_format);

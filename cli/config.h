@@ -34,6 +34,12 @@ struct RootKeyConfig {
   std::vector<std::string> lost;  // ids
 };
 
+// [[notify.webhook]]: an HTTP endpoint that buckets may name as arn:holdfast:sqs::ID:webhook.
+struct WebhookConfig {
+  std::string id, url;
+  std::string auth_token_file;  // empty: none
+};
+
 struct Config {
   std::string data = "var";  // made absolute by load()
   std::string s3_listen = "127.0.0.1:7070";
@@ -61,6 +67,7 @@ struct Config {
   std::uint64_t scrub_bytes_per_second = 32u << 20;
   UpstreamConfig upstream;
   RootKeyConfig root_keys;
+  std::vector<WebhookConfig> webhooks;
   std::uint32_t threads = 0;  // sockets; 0: one a core
   std::string log_level = "info";
   std::string log_format = "text";  // or "json"

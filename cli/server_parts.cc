@@ -13,6 +13,7 @@
 #include "cli/bucket_owners_adapter.h"
 #include "cli/upstream.h"
 #include "cli/version.h"
+#include "cli/webhook_targets.h"
 #include "control/podman_driver.h"
 #include "store/root_keys.h"
 
@@ -101,8 +102,8 @@ Result<std::unique_ptr<ServerParts>> ServerParts::build(Config config) {
                            : std::max(1u, std::thread::hardware_concurrency());
   parts->io_ = std::make_unique<net::IoPool>(threads);
   for (const auto step :
-       {&ServerParts::open_store, &ServerParts::open_upstream, &ServerParts::open_registry,
-        &ServerParts::prepare_homes_bucket, &ServerParts::listen}) {
+       {&ServerParts::open_store, &ServerParts::open_upstream, &ServerParts::open_webhooks,
+        &ServerParts::open_registry, &ServerParts::prepare_homes_bucket, &ServerParts::listen}) {
     if (auto done = (parts.get()->*step)(); !done) return std::unexpected(done.error());
   }
   return parts;
@@ -146,10 +147,20 @@ Result<void> ServerParts::open_upstream() {
   return run_on(*io_, upstream_->greet());
 }
 
-store::ObjectStore& ServerParts::objects() {
-  if (upstream_) return *upstream_;
-  return *store_;
+Result<void> ServerParts::open_webhooks() {
+  auto targets = webhook_targets(config_);
+  if (!targets) return std::unexpected(targets.error());
+  store::ObjectStore& store = upstream_ ? static_cast<store::ObjectStore&>(*upstream_) : *store_;
+  webhooks_ = std::make_unique<gateway::Webhooks>(
+      io_->at(0).get_executor(), gateway::Webhooks::Parts{store, pool_, clock_, random_},
+      gateway::WebhookOptions{.targets = std::move(*targets),
+                              .region = config_.region,
+                              .position_file = data_.path() + "/webhooks.json"});
+  notifying_ = std::make_unique<gateway::NotifyingStore>(store, *webhooks_);
+  return {};
 }
+
+store::ObjectStore& ServerParts::objects() { return *notifying_; }
 
 Result<void> ServerParts::open_registry() {
   auto registry = control::Registry::open(
@@ -294,7 +305,8 @@ void ServerParts::build_web() {
   }
   api_ = std::make_unique<gateway::WebApi>(
       gateway::WebApiParts{objects(), *registry_, *sessions_, policy_, launcher_.get(), pool_,
-                           clock_, std::move(homes), &s3_->rules(), build_scrubbing()},
+                           clock_, std::move(homes), &s3_->rules(), build_scrubbing(),
+                           [this] { return webhooks_->status(); }},
       std::move(web_options));
   web_ = std::make_unique<gateway::WebService>(
       *api_, proxy_.get(), random_,
@@ -366,6 +378,10 @@ void ServerParts::start_housekeeping() {
                           .lifecycle_day = std::chrono::seconds(config_.lifecycle_day_seconds),
                           .scrubbing = scrubbing_.get()});
   housekeeping_->start();
+  run_on(*io_, [](gateway::Webhooks* webhooks) -> asio::awaitable<bool> {
+    co_await webhooks->start();
+    co_return true;
+  }(webhooks_.get()));
 }
 
 Result<void> ServerParts::start_tools() {
@@ -394,6 +410,12 @@ Result<std::string> ServerParts::first_link() {
 void ServerParts::stop() {
   if (stopped_ || io_ == nullptr) return;
   stopped_ = true;
+  if (housekeeping_) {
+    run_on(*io_, [](gateway::Webhooks* webhooks) -> asio::awaitable<bool> {
+      co_await webhooks->stop();
+      co_return true;
+    }(webhooks_.get()));
+  }
   housekeeping_.reset();
   if (tools_started_) {
     run_on(*io_, [](control::ToolLauncher* launcher) -> asio::awaitable<bool> {
@@ -420,6 +442,7 @@ void ServerParts::stop() {
   io_->stop();
   // Their connections and timers belong to the contexts, which must be there when they close.
   scrubbing_.reset();
+  webhooks_.reset();
   upstream_.reset();
   io_.reset();
 }

@@ -21,11 +21,13 @@
 #include "control/registry.h"
 #include "control/sessions.h"
 #include "gateway/audit_sink.h"
+#include "gateway/notifying_store.h"
 #include "gateway/s3_service.h"
 #include "gateway/tool_proxy.h"
 #include "gateway/web_api.h"
 #include "gateway/web_identities.h"
 #include "gateway/web_service.h"
+#include "gateway/webhooks.h"
 #include "net/http_server.h"
 #include "net/io_pool.h"
 #include "store/local_store.h"
@@ -60,7 +62,9 @@ class ServerParts {
   ServerParts(Config config, DataDirectory data);
   Result<void> open_store();
   Result<void> open_upstream();
-  // What the services work on: the upstream store where there is one, else our own.
+  Result<void> open_webhooks();
+  // What the services work on: the upstream store where there is one, else our own; behind what
+  // carries out notifications.
   store::ObjectStore& objects();
   Result<void> open_registry();
   Result<void> prepare_homes_bucket();
@@ -79,6 +83,8 @@ class ServerParts {
   std::unique_ptr<store::LocalStore> store_;  // beside an upstream store: its buckets' documents
   std::unique_ptr<store::CredentialsProvider> upstream_credentials_;
   std::unique_ptr<store::UpstreamStore> upstream_;
+  std::unique_ptr<gateway::Webhooks> webhooks_;
+  std::unique_ptr<gateway::NotifyingStore> notifying_;  // in front of either store
   control::PolicyPublisher policy_{clock_};
   std::unique_ptr<control::Registry> registry_;
   std::unique_ptr<control::Sessions> sessions_;

@@ -257,6 +257,7 @@ JsonAnswer get_status(WebApi& api, ApiRequest request) {
   out["homes"] = api.parts().homes.status ? co_await api.parts().pool.run(api.parts().homes.status)
                                           : json::value(json::array());
   out["scrub"] = scrub_summary(api);
+  out["webhooks"] = api.parts().webhooks ? api.parts().webhooks() : json::array();
   co_return out;
 }
 

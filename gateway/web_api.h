@@ -5,6 +5,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <functional>
@@ -89,6 +90,7 @@ struct WebApiParts {  // all must outlive the API
   HomesAccess homes;
   BucketRulesBook* rules = nullptr;  // of the store's buckets; null: they can have none
   ScrubAccess scrub = {};
+  std::function<boost::json::array()> webhooks;  // rows for GET /status; any thread; may be empty
 };
 
 class WebApi {
