@@ -131,13 +131,23 @@ TEST_F(ObjectLock, AMarkerHidesALockedVersionWithoutTouchingIt) {
 }
 
 TEST_F(ObjectLock, ADefaultThatCannotBeReadStopsTheWrite) {
-  ASSERT_EQ(outcome(run(memory_.set_bucket_document(locked_, BucketDocument::object_lock,
-                                                    "<ObjectLockConfiguration><Rule>"
-                                                    "</Rule></ObjectLockConfiguration>"))),
-            "ok");
-  PutRequest request{.bucket = locked_, .key = ObjectKey("k")};
-  auto body = make_string_reader("v");
-  EXPECT_EQ(outcome(run(memory_.put(std::move(request), *body))), "corrupted");
+  const auto rule = [](const std::string& inner) {
+    return "<ObjectLockConfiguration><Rule>" + inner + "</Rule></ObjectLockConfiguration>";
+  };
+  const auto period = [&](const std::string& inner) {
+    return rule("<DefaultRetention>" + inner + "</DefaultRetention>");
+  };
+  for (const std::string& text :
+       {std::string("no XML"), std::string("<Other/>"), rule(""), period("<Days>1</Days>"),
+        period("<Mode>SOMETHING</Mode><Days>1</Days>"), period("<Mode>COMPLIANCE</Mode>"),
+        period("<Mode>COMPLIANCE</Mode><Days>0</Days>"),
+        period("<Mode>COMPLIANCE</Mode><Years>36501</Years>")}) {
+    ASSERT_EQ(outcome(run(memory_.set_bucket_document(locked_, BucketDocument::object_lock, text))),
+              "ok");
+    PutRequest request{.bucket = locked_, .key = ObjectKey("k")};
+    auto body = make_string_reader("v");
+    EXPECT_EQ(outcome(run(memory_.put(std::move(request), *body))), "corrupted") << text;
+  }
 }
 
 TEST_F(ObjectLock, RetentionNeedsABucketMadeForIt) {
