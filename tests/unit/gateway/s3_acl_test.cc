@@ -313,24 +313,27 @@ TEST_F(S3Acl, ItIsTheVersionsOwnAclThatCounts) {
   expect_denied(stranger("GET", at(second)));
 }
 
-// Closes the object when it is looked at for the second time: after its ACL was judged.
-class ClosingPlan final : public store::FaultPlan {
+// Does something between two requests to the store: before the `nth` of its operation.
+class MeanwhilePlan final : public store::FaultPlan {
  public:
-  explicit ClosingPlan(std::function<void()> close) : close_(std::move(close)) {}
+  MeanwhilePlan(store::Operation operation, int nth, std::function<void()> act)
+      : operation_(operation), left_(nth), act_(std::move(act)) {}
   store::Fault next(store::Operation operation) override {
-    if (operation != store::Operation::read || ++reads_ != 2) return {};
-    close_();
+    if (operation != operation_ || --left_ != 0) return {};
+    act_();
     return {.latency = std::chrono::milliseconds(5)};
   }
 
  private:
-  std::function<void()> close_;
-  int reads_ = 0;
+  store::Operation operation_;
+  int left_;
+  std::function<void()> act_;
 };
 
 TEST_F(S3Acl, AnObjectThatWasClosedMeanwhileIsNotSent) {
   open_object("public-read");
-  ClosingPlan plan([&] {
+  // Looked at for its ACL, then read.
+  MeanwhilePlan plan(store::Operation::read, 2, [&] {
     boost::asio::co_spawn(context_,
                           store_.set_acl(BucketName("research"), ObjectKey("k"), std::nullopt, {}),
                           boost::asio::detached);
@@ -346,7 +349,14 @@ TEST_F(S3Acl, ACopyIsTiedToTheVersionWhoseAclWasJudged) {
   net::Headers copy = header("x-amz-copy-source", "/research/k");
   EXPECT_EQ(as("carol", "PUT", "/research/c", {}, copy).status, 200u);
   expect_denied(stranger("GET", "/research/c"));
-  copy.add("x-amz-copy-source-if-match", "\"0123456789abcdef0123456789abcdef\"");
+  auto secret = make_string_reader("secret");
+  MeanwhilePlan plan(store::Operation::write, 1, [&] {
+    boost::asio::co_spawn(
+        context_, store_.put({.bucket = BucketName("research"), .key = ObjectKey("k")}, *secret),
+        boost::asio::detached);
+  });
+  store::FaultStore replacing(store_, plan);
+  service_.emplace(replacing, policy_, audit_, clock_, random_, options_);
   EXPECT_EQ(as("carol", "PUT", "/research/c", {}, copy).code(), "PreconditionFailed");
 }
 
