@@ -87,12 +87,13 @@ class Sequencer::TypedIntent final : public Intent {
  public:
   using Answer = std::invoke_result_t<Write, WriteGroup&>;
   TypedIntent(Write write, Handler handler)
-      : write_(std::move(write)),
+      : write_(std::in_place, std::move(write)),
         handler_(std::move(handler)),
         guard_(boost::asio::make_work_guard(boost::asio::get_associated_executor(handler_))) {}
 
-  void judge(WriteGroup& group) override { answer_.emplace(write_(group)); }
+  void judge(WriteGroup& group) override { answer_.emplace((*write_)(group)); }
   void answer(const Error* failure) override {
+    write_.reset();  // the file of a refused body is gone before its writer hears of it
     if (failure || !answer_) answer_.emplace(make_failure(failure));
     auto executor = guard_.get_executor();
     boost::asio::post(executor,
@@ -106,7 +107,7 @@ class Sequencer::TypedIntent final : public Intent {
     return std::unexpected(failure ? *failure : Error{ErrorCode::internal, "never judged"});
   }
 
-  Write write_;
+  std::optional<Write> write_;
   Handler handler_;
   boost::asio::executor_work_guard<boost::asio::associated_executor_t<Handler>> guard_;
   std::optional<Answer> answer_;

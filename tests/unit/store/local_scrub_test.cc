@@ -31,6 +31,15 @@ class ScrubTest : public LocalStoreTest {
     }
     return {};
   }
+  // The one that a scrub comes to last: blobs are read in the order of their names.
+  std::string last_blob() const {
+    std::filesystem::path last;
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(options().directory + "/blobs")) {
+      if (entry.is_regular_file() && entry.path().filename() > last.filename()) last = entry.path();
+    }
+    return last.string();
+  }
 };
 
 TEST_F(ScrubTest, FindsNothingInASoundStore) {
@@ -84,7 +93,7 @@ TEST_F(ScrubTest, GoesOnWhereItWasStoppedAndTellsEachDamageBeforeItPassesIt) {
   for (int i = 0; i < 5; ++i) {
     ASSERT_TRUE(put("data", "large" + std::to_string(i), pattern_text(2u << 20, i)));
   }
-  flip(only_file("blobs"), 1'000'000);
+  flip(last_blob(), 1'000'000);
   ScrubReport report;
   std::vector<std::string> told;
   int passes = 0;
@@ -100,7 +109,7 @@ TEST_F(ScrubTest, GoesOnWhereItWasStoppedAndTellsEachDamageBeforeItPassesIt) {
     ASSERT_TRUE(part) << part.error().context;
     report = std::move(*part);
   }
-  EXPECT_GT(passes, 3);
+  EXPECT_GT(passes, 5);
   EXPECT_TRUE(report.complete);
   EXPECT_EQ(report.blobs, 5u);
   EXPECT_EQ(report.blob_bytes, 10u << 20);
