@@ -102,6 +102,12 @@ int check(const Invocation& invocation, const CheckOptions& options) {
   if (options.scrub && !options.rebuild_index && server_answers(config.data)) {
     return scrub_by_server(invocation, options);
   }
+  std::error_code error;
+  if (!std::filesystem::is_directory(config.data, error)) {
+    return report(Error{ErrorCode::not_found, "check " + config.data +
+                                                  ": there is no such directory; name the server's "
+                                                  "with --data"});
+  }
   auto data = DataDirectory::open(config.data);
   if (!data) return report(data.error());
   SystemClock clock;

@@ -81,6 +81,11 @@ def directory_in_use(program):
                                   timeout=60)
             check(done.returncode != 0 and len(done.stderr.strip()) > 10,
                   f"{arguments}: {done.returncode} {done.stderr!r}")
+        nowhere = server.data + "-nowhere"
+        done = subprocess.run([program, "check", "--scrub", "--data", nowhere], capture_output=True, text=True,
+                              timeout=60)
+        check(done.returncode == 1 and "no such directory" in done.stderr, f"{done.returncode} {done.stderr!r}")
+        check(not os.path.exists(nowhere), "a check laid a data directory out")
     finally:
         server.cleanup()
         os.unlink(server.log_path)
