@@ -32,10 +32,13 @@ std::unexpected<s3::ApiFailure> refused(std::string message) {
 
 // The webhook's id, or nullopt.
 std::optional<std::string> target_of(std::string_view arn, std::string_view region) {
+  constexpr std::string_view service = ":webhook";
   const bool known = arn.starts_with("arn:holdfast:sqs:") || arn.starts_with("arn:minio:sqs:");
-  if (!known || !arn.ends_with(":webhook")) return std::nullopt;
+  if (!known) return std::nullopt;
   arn.remove_prefix(arn.find("sqs:") + 4);
-  arn.remove_suffix(std::string_view(":webhook").size());
+  // After the prefix is gone: in "arn:minio:sqs:webhook" the two would share a colon.
+  if (!arn.ends_with(service)) return std::nullopt;
+  arn.remove_suffix(service.size());
   const auto colon = arn.find(':');
   if (colon == std::string_view::npos) return std::nullopt;
   const std::string_view named = arn.substr(0, colon), id = arn.substr(colon + 1);
