@@ -6,7 +6,8 @@
 //   magic u32 | payload bytes u32 | body bytes u32 | zero u32 | sequence u64 |
 //   sequence of the first record of the same group u64 | XXH3-64 of header, payload and body u64
 // One group is made durable by one fdatasync; so a broken record followed by one of a *later* group
-// is damage, while one followed by nothing or by its own group is a write that never completed.
+// is damage, while one followed by nothing or by its own group is a write that never completed. The
+// last segment's file may go on with zeros behind its records; every other one ends with a record.
 #pragma once
 
 #include <cstddef>

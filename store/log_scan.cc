@@ -83,6 +83,20 @@ class SegmentView {
     return std::nullopt;
   }
 
+  // Behind the last byte at or behind `from` that is not zero; `from` where there is none.
+  Result<std::uint64_t> end_of_data(std::uint64_t from) {
+    std::uint64_t end = from;
+    for (std::uint64_t offset = from; offset < size_;) {
+      auto piece = at(offset, window_bytes / 2);
+      if (!piece) return std::unexpected(piece.error());
+      if (piece->empty()) break;
+      const auto last = piece->find_last_not_of('\0');
+      if (last != std::string_view::npos) end = offset + last + 1;
+      offset += piece->size();
+    }
+    return end;
+  }
+
  private:
   std::uint64_t number_ = 0, size_ = 0, start_ = 0;
   Fd file_;
@@ -175,7 +189,9 @@ Result<LogEnd> scan_log(const std::string& directory, LogPosition from, std::uin
     auto later = view->resync(end.position.offset, end.last_sequence + 1);
     if (!later) return std::unexpected(later.error());
     if (*later) return fail_damaged(end.position, "a record is broken and later ones follow");
-    end.torn_bytes = view->size() - end.position.offset;
+    auto data = view->end_of_data(end.position.offset);
+    if (!data) return std::unexpected(data.error());
+    end.torn_bytes = *data - end.position.offset;
     return end;
   }
   return end;

@@ -25,6 +25,9 @@ struct LogOptions {
   std::string directory;
   std::uint64_t segment_bytes = 128u << 20;  // a new segment begins past this
   bool sync = true;                          // false: durable only against our own death
+  // How far the file is filled with zeros ahead of its end, so that fdatasync has no change of the
+  // file's size or blocks to journal beside the group. 0: not at all. Without sync it is unused.
+  std::uint64_t ahead_bytes = 1u << 20;
 };
 
 class LogWriter {
@@ -48,10 +51,14 @@ class LogWriter {
   explicit LogWriter(LogOptions options) : options_(std::move(options)) {}
   Result<void> start_segment(std::uint64_t number, std::uint64_t next_sequence);
   Result<void> sync();
+  Result<void> cut_at(std::uint64_t offset);
+  void fill_ahead(std::uint64_t group_bytes);
 
   LogOptions options_;
   Fd file_;
   LogPosition end_;
+  std::uint64_t filled_ = 0;  // the file holds zeros from end_ up to here; <= end_.offset: none
+  bool may_fill_ = false;     // until something fails in this segment
   bool broken_ = false;
 };
 
@@ -65,7 +72,7 @@ struct LogRecord {
 struct LogEnd {
   LogPosition position;             // behind the last sound record
   std::uint64_t last_sequence = 0;  // 0: there is none
-  std::uint64_t torn_bytes = 0;     // behind it, of a group that never completed
+  std::uint64_t torn_bytes = 0;     // behind it, of a group that never completed; zeros are none
   std::uint64_t first_segment = 0;  // that was read; 0: none
 };
 
