@@ -3,10 +3,9 @@
 #include <spdlog/spdlog.h>
 
 #include <array>
-#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <memory>
 #include <utility>
 
-#include "base/event.h"
 #include "base/log.h"
 #include "gateway/s3_authorization.h"
 #include "gateway/s3_handlers.h"
@@ -215,11 +214,6 @@ boost::asio::awaitable<s3::ApiFailure> explain_denial(const S3Call& call, s3::Ap
   co_return denial;
 }
 
-// Ends when the policy no longer allows the call.
-boost::asio::awaitable<void> until_revoked(Rejudge rejudge, std::chrono::milliseconds period) {
-  while (rejudge.still_allowed()) co_await sleep_for(period);
-}
-
 }  // namespace
 
 S3Service::S3Service(store::ObjectStore& store, control::PolicySource& policies, AuditSink& audit,
@@ -344,7 +338,6 @@ boost::asio::awaitable<void> S3Service::add_cors(S3Call& call, net::Headers& hea
 }
 
 boost::asio::awaitable<void> S3Service::send(S3Call& call, S3Reply reply) {
-  using namespace boost::asio::experimental::awaitable_operators;
   reply.head.headers.add("x-amz-request-id", call.request_id);
   if (call.has_header("origin")) co_await add_cors(call, reply.head.headers);
   const unsigned status = reply.head.status;
@@ -359,14 +352,14 @@ boost::asio::awaitable<void> S3Service::send(S3Call& call, S3Reply reply) {
   const bool head_only = call.operation == Operation::head_object;
   const std::uint64_t bytes = head_only ? 0 : reply.length.value_or(0);
   if (reply.length) counters_.bytes_out.fetch_add(bytes, std::memory_order_relaxed);
-  auto sending = call.exchange.respond(std::move(reply.head), std::move(reply.body), reply.length);
-  if (bytes < watched_bytes) {
-    (void)co_await std::move(sending);
-    co_return;
-  }
   // A revoked grant cuts the connection, which the client sees as a short body.
-  (void)co_await (std::move(sending) ||
-                  until_revoked(Rejudge(call, call.needs), options_.rejudge_after));
+  if (bytes >= watched_bytes) {
+    call.exchange.guard({[judge = std::make_shared<Rejudge>(call, call.needs)] {
+                           return judge->still_allowed();
+                         },
+                         options_.rejudge_after});
+  }
+  (void)co_await call.exchange.respond(std::move(reply.head), std::move(reply.body), reply.length);
 }
 
 boost::asio::awaitable<void> S3Service::send_failure(S3Call& call, const s3::ApiFailure& failure) {

@@ -28,6 +28,13 @@
 
 namespace holdfast::net {
 
+// Asked while an answer is being sent, on the connection's executor: also when the peer takes
+// nothing. False cuts the connection.
+struct SendGuard {
+  std::function<bool()> go_on;
+  std::chrono::milliseconds every{1'000};  // at most so often; when the peer waits, that often
+};
+
 // One request and its answer. Lives on the connection's coroutine; never outlives the handler.
 class Exchange {
  public:
@@ -45,6 +52,8 @@ class Exchange {
   // chunked. For HEAD the body is dropped. An error in the body after the head cuts the connection.
   virtual boost::asio::awaitable<Result<void>> respond(ResponseHead head, Body body,
                                                        std::optional<std::uint64_t> length) = 0;
+  // For the answer that is given next.
+  virtual void guard(SendGuard guard) = 0;
   // Takes the raw connection for a protocol switch (WebSocket relay): the handler owns it from now
   // on, `buffered` holds bytes already read behind the request's head. Plain TCP and TLS alike.
   struct RawConnection;

@@ -165,6 +165,7 @@ asio::awaitable<Result<void>> ServerExchange::send_counted(BodyReader& body, std
     if (*got == 0) {
       co_return fail(ErrorCode::incomplete_body, "answer: the body ended {} bytes early", length);
     }
+    if (!transport.permitted()) co_return fail(ErrorCode::cancelled, "the answer was cut off");
     const std::array<std::string_view, 2> parts{head, as_text(std::span(chunk).first(*got))};
     if (auto sent = co_await transport.write_parts(parts); !sent) co_return sent;
     length -= *got;
@@ -184,14 +185,21 @@ asio::awaitable<Result<void>> ServerExchange::send_chunked(BodyReader& body) {
     if (!got) co_return std::unexpected(got.error());
     const std::string size = fmt::format("{:x}\r\n", *got);
     std::array<std::string_view, 3> parts{size, as_text(std::span(chunk).first(*got)), "\r\n"};
+    if (!transport.permitted()) co_return fail(ErrorCode::cancelled, "the answer was cut off");
     if (!chunked_) parts = {parts[1]};  // HTTP/1.0: the end of the connection ends the body
     if (auto sent = co_await transport.write_parts(parts); !sent) co_return sent;
     if (*got == 0) co_return Result<void>();
   }
 }
 
+void ServerExchange::guard(SendGuard guard) {
+  guard_ = std::move(guard);
+  if (connection_.transport_) connection_.transport_->set_guard(guard_.go_on ? &guard_ : nullptr);
+}
+
 std::unique_ptr<Exchange::RawConnection> ServerExchange::take_over() {
   if (answered_ || taken_) return nullptr;
+  guard({});
   taken_ = true;
   auto transport = std::move(connection_.transport_);
   transport->set_timeout(std::chrono::milliseconds(0));
@@ -200,6 +208,7 @@ std::unique_ptr<Exchange::RawConnection> ServerExchange::take_over() {
 
 asio::awaitable<bool> ServerExchange::finish() {
   if (taken_) co_return false;
+  if (guard_.go_on) guard({});
   if (!answered_) {
     spdlog::error("net: no answer was given to {} {}", log_field(request_.head.method),
                   log_field(request_.head.path()));

@@ -22,6 +22,7 @@ class ServerExchange final : public Exchange {
   boost::asio::awaitable<Result<void>> respond(ResponseHead head, std::string body) override;
   boost::asio::awaitable<Result<void>> respond(ResponseHead head, Body body,
                                                std::optional<std::uint64_t> length) override;
+  void guard(SendGuard guard) override;
   std::unique_ptr<RawConnection> take_over() override;
 
   // After the handler: settles the answer and the rest of the body. True: the connection goes on.
@@ -53,6 +54,7 @@ class ServerExchange final : public Exchange {
   Result<void> cut_short(Result<void> result);
 
   Connection& connection_;
+  SendGuard guard_;
   ParsedRequest request_;
   RequestBody body_;
   bool secure_ = false;

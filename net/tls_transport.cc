@@ -168,6 +168,7 @@ class TlsTransport final : public Transport {
         // A fast reader never blocks us: let the other connections of this thread have their turn.
         if (done < extent.length && ++batches_ % 8 == 0) {
           co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+          if (!permitted()) co_return fail(ErrorCode::cancelled, "the answer was cut off");
         }
       }
     }

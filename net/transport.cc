@@ -159,6 +159,7 @@ class PlainTransport final : public Transport {
       // A fast reader never blocks us: let the other connections of this thread have their turn.
       if (static_cast<std::size_t>(sent) == step && left > 0) {
         co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+        if (!permitted()) co_return fail(ErrorCode::cancelled, "the answer was cut off");
       }
     }
     co_return Result<void>();
@@ -250,7 +251,27 @@ void Watchdog::wait(std::shared_ptr<State> state) {
 Transport::Transport(asio::any_io_executor executor, bool secure)
     : watchdog_(std::move(executor), *this), secure_(secure) {}
 
+void Transport::set_guard(const SendGuard* guard) {
+  guard_ = guard;
+  asked_at_ = Clock::now();
+}
+
+bool Transport::permitted() {
+  if (guard_ == nullptr) return true;
+  const auto now = Clock::now();
+  if (now - asked_at_ < guard_->every) return true;
+  asked_at_ = now;
+  if (guard_->go_on()) return true;
+  guard_ = nullptr;
+  close();
+  return false;
+}
+
 void Transport::begin_wait() {
+  if (guard_ != nullptr) {
+    wait_until_ = timeout_.count() > 0 ? Clock::now() + timeout_ : Clock::time_point::max();
+    return watchdog_.arm(timeout_.count() > 0 ? std::min(timeout_, guard_->every) : guard_->every);
+  }
   if (timeout_.count() > 0) watchdog_.arm(timeout_);
 }
 
@@ -278,10 +299,15 @@ Result<void> Transport::usable() const {
 }
 
 void Transport::expire() {
+  if (guard_ != nullptr) {
+    if (!permitted()) return;
+    if (Clock::now() < wait_until_) return watchdog_.arm(guard_->every);
+    wait_until_ = Clock::now() + timeout_;  // for who is slow, as below
+  }
   const int left = queued_ == 0 ? 0 : bytes_queued(socket_of().native_handle());
   if (queued_ - left >= least_taken) {
     queued_ = left;
-    return watchdog_.arm(timeout_);
+    return watchdog_.arm(guard_ != nullptr ? guard_->every : timeout_);
   }
   expired_ = true;
   cancel();

@@ -51,6 +51,11 @@ class Transport : public Exchange::RawConnection, private Watchdog::Target {
   // After a time-out every call fails at once; this lets a last answer out.
   void forget_timeout() { expired_ = false; }
 
+  // Asked from now on by what sends; null: nobody. REQUIRES: it lives until it is taken away.
+  void set_guard(const SendGuard* guard);
+  // Asks the guard if that is due. False: the connection is closed.
+  bool permitted();
+
   // All parts in order, by one gather write where possible.
   virtual boost::asio::awaitable<Result<void>> write_parts(
       std::span<const std::string_view> parts) = 0;
@@ -86,6 +91,8 @@ class Transport : public Exchange::RawConnection, private Watchdog::Target {
   void expire() final;
 
   Watchdog watchdog_;
+  const SendGuard* guard_ = nullptr;
+  std::chrono::steady_clock::time_point asked_at_, wait_until_;
   std::chrono::milliseconds timeout_{0};
   int queued_ = 0;  // bytes in the socket's buffer, of a wait to write
   bool expired_ = false;

@@ -112,6 +112,7 @@ class MemoryExchange final : public net::Exchange {
     answer.headers = std::move(head.headers);
     answer.cut = true;  // until the end has been reached
     if (before_body) co_await before_body();
+    if (guard_.go_on && !guard_.go_on()) co_return fail(ErrorCode::cancelled, "cut");
     if (head_.method == "HEAD") body = std::string();
     auto text = co_await read_all(*make_reader(std::move(body)), 1u << 30);
     if (!text) co_return std::unexpected(text.error());
@@ -119,6 +120,7 @@ class MemoryExchange final : public net::Exchange {
     answer.cut = head_.method != "HEAD" && length && answer.body.size() != *length;
     co_return Result<void>();
   }
+  void guard(net::SendGuard guard) override { guard_ = std::move(guard); }
   std::unique_ptr<RawConnection> take_over() override { return nullptr; }
 
   PiecedReader reader;
@@ -128,6 +130,7 @@ class MemoryExchange final : public net::Exchange {
 
  private:
   net::RequestHead head_;
+  net::SendGuard guard_;
   boost::asio::ip::tcp::endpoint peer_;
 };
 

@@ -1,5 +1,4 @@
 // The security checklist of the S3 listener: each test fails without its guard.
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "s3_fixture.h"
@@ -412,8 +411,7 @@ TEST_F(S3Security, ADownloadEndsWithTheGrantThatAllowedIt) {
   exchange.before_body = [&]() -> boost::asio::awaitable<void> {
     std::erase_if(content_.grants, [](const auto& g) { return g.principal.value == "bob"; });
     republish();
-    boost::asio::steady_timer never(context_, std::chrono::hours(1));
-    co_await never.async_wait(boost::asio::use_awaitable);
+    co_return;
   };
   EXPECT_TRUE(run(exchange).cut);
 }

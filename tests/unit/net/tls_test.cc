@@ -1,4 +1,5 @@
 // TLS of the server: who gets in, how long it may take, what a replaced certificate changes.
+#include <atomic>
 #include <fstream>
 #include <thread>
 
@@ -94,6 +95,21 @@ TEST_F(TlsServer, LetsNewHandshakesPassThoseThatStandStill) {
   EXPECT_TRUE(client.read_until("ok").ends_with("ok"));
   EXPECT_TRUE(silent.front()->ended()) << "the oldest was cut";
   EXPECT_LE(server_->connections(), 2 * 4 + 1u);
+}
+
+TEST_F(TlsServer, CutsAGuardedAnswerThatNobodyReads) {
+  Signal cut;
+  std::atomic<int> asked = 0;
+  serve_tls([&](Exchange& e) -> asio::awaitable<void> {
+    e.guard({[&] { return ++asked < 3; }, milliseconds(1)});
+    const auto sent = co_await e.respond(ResponseHead{}, std::string(64u << 20, 'x'));
+    if (!sent && sent.error().code == ErrorCode::cancelled) cut.set();
+  });
+  TlsClient client(port());
+  ASSERT_TRUE(client.handshake());
+  EXPECT_TRUE(client.send(get));
+  EXPECT_TRUE(cut.wait()) << "the body's time-out is a minute";
+  EXPECT_EQ(asked, 3);
 }
 
 TEST_F(TlsServer, ShowsAReplacedCertificateToNewConnectionsAndDropsNone) {
