@@ -109,6 +109,7 @@ State::State(asio::any_io_executor where, Parts given, LauncherOptions opts)
       http_(where, {}),
       tasks_(where),
       changed_(where),
+      made_(where),
       table_(std::make_shared<Table>()) {}
 
 asio::awaitable<Result<void>> State::run() {
@@ -124,9 +125,37 @@ asio::awaitable<Result<void>> State::run() {
   co_return prepared;
 }
 
+// The engine makes what it was asked for also when nobody waits for its answer any more, so what is
+// under way is known to stop().
+asio::awaitable<Result<void>> State::make(ContainerSpec spec) {
+  if (stopping_) co_return fail(ErrorCode::cancelled, "the server is being stopped");
+  const auto name = spec.name;
+  making_[name] = spec.tool.user;
+  auto ensured = co_await parts_.engine.ensure(std::move(spec));
+  if (!ensured && ensured.error().code == ErrorCode::conflict) {  // a half-made one of that name
+    (void)co_await parts_.engine.remove(name, std::chrono::seconds(0));
+  }
+  making_.erase(name);
+  made_.notify();
+  if (!ensured) co_return std::unexpected(ensured.error());
+  co_return Result<void>();
+}
+
+// What the engine has not answered within the limit.
+asio::awaitable<std::map<std::string, PrincipalName>> State::wait_for_making() {
+  const auto deadline = parts_.clock.monotonic() + options_.making_limit;
+  while (!making_.empty()) {
+    const auto left = deadline - parts_.clock.monotonic();
+    if (left.count() <= 0) break;
+    co_await made_.wait(std::chrono::ceil<std::chrono::milliseconds>(left));
+  }
+  co_return making_;
+}
+
 asio::awaitable<void> State::stop(Ending ending) {
   stopping_ = true;
   wake();
+  auto unfinished = co_await wait_for_making();
   co_await tasks_.stop(std::chrono::milliseconds(100));
   if (ending == Ending::keep_tools || !prepared_) co_return;
   auto containers = co_await parts_.engine.list();
@@ -136,7 +165,13 @@ asio::awaitable<void> State::stop(Ending ending) {
   }
   TaskGroup removals(executor_);
   for (const auto& container : *containers) {
+    unfinished.erase(container.name);
     removals.spawn("end " + container.name, remove_orphan(container.name, container.tool.user));
+  }
+  for (const auto& [name, user] : unfinished) {
+    spdlog::error("control: the engine still makes the container {}; remove it if it appears",
+                  name);
+    removals.spawn("end " + name, remove_orphan(name, user));
   }
   co_await removals.wait_idle();
   co_await removals.stop(std::chrono::milliseconds(0));

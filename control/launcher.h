@@ -32,6 +32,8 @@ struct LauncherOptions {
   std::string public_scheme = "http";
   std::vector<std::string> hidden_paths;  // the data directory
   std::chrono::seconds stop_grace{10};
+  // How long a stop waits for containers that are being made, so that it can remove them.
+  std::chrono::milliseconds making_limit{30'000};
   std::chrono::milliseconds full_scan_every{30'000};
   std::chrono::milliseconds ready_poll_every{100};
 };
@@ -71,7 +73,8 @@ class ToolLauncher {
   // unknown until one appears.
   boost::asio::awaitable<Result<void>> run();
   // keep_tools: they go on running and are adopted by the next server. remove_tools: Ctrl-C of
-  // scripts/run; desired state stays as it is, containers and mounts go.
+  // scripts/run; desired state stays as it is, containers and mounts go. Either waits for what the
+  // engine is making: it goes on with that whether or not somebody waits for the answer.
   enum class Ending : std::uint8_t { keep_tools, remove_tools };
   boost::asio::awaitable<void> stop(Ending ending);
 

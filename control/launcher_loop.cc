@@ -190,7 +190,7 @@ asio::awaitable<void> State::work(ToolId id) {
     instance = find(id);
     if (!instance) co_return;
     ++instance->version;
-    if (!done && done.error().code != ErrorCode::conflict) {
+    if (!done && !stopping_ && done.error().code != ErrorCode::conflict) {
       spdlog::warn("control: {}-{}: {}", id.tool, id.user.value, done.error().context);
       if (means_unknown(done.error().code)) {
         instance->observed.engine = Engine::unknown;
@@ -294,13 +294,9 @@ asio::awaitable<Result<void>> State::bring_up(ToolId id) {
                           .homes_bucket = registry.homes_bucket(),
                           .instance_id = registry.instance_id()};
   const auto spec = build_spec(inputs, options);
-  auto ensured = co_await parts_.engine.ensure(spec);
-  if (ensured) co_return Result<void>();
-  if (means_unknown(ensured.error().code)) co_return std::unexpected(ensured.error());
-  if (ensured.error().code == ErrorCode::conflict) {  // a half-made one of that name
-    (void)co_await parts_.engine.remove(spec.name, std::chrono::seconds(0));
-  }
-  co_return co_await give_up_after_attempts(id, ensured.error());
+  auto made = co_await make(spec);
+  if (made || means_unknown(made.error().code)) co_return made;
+  co_return co_await give_up_after_attempts(id, made.error());
 }
 
 // Some failures pass (a store that is just starting); what fails three times needs a person.

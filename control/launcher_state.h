@@ -56,6 +56,8 @@ struct ToolLauncher::State : std::enable_shared_from_this<ToolLauncher::State> {
   boost::asio::awaitable<void> work(ToolId id);
   boost::asio::awaitable<Result<void>> take_step(ToolId id, Step step);
   boost::asio::awaitable<Result<void>> bring_up(ToolId id);
+  boost::asio::awaitable<Result<void>> make(ContainerSpec spec);
+  boost::asio::awaitable<std::map<std::string, PrincipalName>> wait_for_making();
   boost::asio::awaitable<Result<void>> give_up_after_attempts(ToolId id, Error error);
   boost::asio::awaitable<Result<void>> probe(ToolId id);
   boost::asio::awaitable<Result<void>> record_failure(ToolId id);
@@ -72,11 +74,12 @@ struct ToolLauncher::State : std::enable_shared_from_this<ToolLauncher::State> {
   LauncherOptions options_;
   net::HttpClient http_;
   TaskGroup tasks_;
-  Event changed_;
+  Event changed_, made_;
   bool dirty_ = false, stopping_ = false, prepared_ = false, retrying_ = false;
   std::map<ToolId, Instance> tools_;
   std::vector<ToolTemplate> templates_;
-  std::map<std::string, bool> orphans_;  // being removed
+  std::map<std::string, bool> orphans_;          // being removed
+  std::map<std::string, PrincipalName> making_;  // what the engine was asked for, and for whom
   mutable std::mutex mutex_;
   std::shared_ptr<const Table> table_;
 };

@@ -207,6 +207,20 @@ class Server:
                 ours.append(name)
         return ours
 
+    @staticmethod
+    def instance_of(container):
+        """The label that marks every container of the server that made this one."""
+        return subprocess.run(
+            ["podman", "inspect", "--format", '{{index .Config.Labels "io.holdfast.instance"}}', container],
+            capture_output=True, text=True, check=True).stdout.strip()
+
+    @staticmethod
+    def containers_of_instance(instance):
+        """"NAME STATE" of all of them in any state, also of those that were made and never started."""
+        return subprocess.run(
+            ["podman", "ps", "--all", "--filter", f"label=io.holdfast.instance={instance}",
+             "--format", "{{.Names}} {{.State}}"], capture_output=True, text=True, check=True).stdout.splitlines()
+
     def container(self, tool, user):
         return next(name for name in self.containers() if name.endswith(f"{tool}-{user}"))
 

@@ -32,7 +32,10 @@ class FakeEngine final : public EngineDriver {
   bool blind = false;  // nothing can be asked
   bool tells = false;  // whether changes are told by watch()
   Error refusal{ErrorCode::internal, ""};
-  int ensured = 0, removed = 0;
+  // An engine makes what it was asked for, also when its caller has gone meanwhile.
+  std::chrono::milliseconds making_takes{0};
+  int ensured = 0, made = 0, removed = 0;
+  std::vector<std::string> asked_to_remove;
   std::function<void()> changed;
   std::function<void()> before_list_answers;
 
@@ -46,16 +49,31 @@ class FakeEngine final : public EngineDriver {
     if (blind) co_return fail(ErrorCode::unavailable, "no engine");
     if (!refusal.context.empty()) co_return std::unexpected(refusal);
     if (containers.contains(spec.name)) co_return fail(ErrorCode::conflict, "is there");
+    if (making_takes == 0ms) co_return put(std::move(spec));
+    auto answered = std::make_shared<Event>(co_await asio::this_coro::executor);
+    asio::co_spawn(co_await asio::this_coro::executor, make_alone(spec, answered),
+                   [](std::exception_ptr) {});
+    co_await answered->wait(std::chrono::hours(1));
+    co_return containers.at(spec.name);
+  }
+  asio::awaitable<void> make_alone(ContainerSpec spec, std::shared_ptr<Event> answered) {
+    co_await sleep_for(making_takes);
+    put(std::move(spec));
+    answered->notify();
+  }
+  ContainerState put(ContainerSpec spec) {
+    ++made;
     specs[spec.name] = spec;
-    co_return containers[spec.name] = {.name = spec.name,
-                                       .tool = spec.tool,
-                                       .generation = spec.generation,
-                                       .spec_hash = spec.spec_hash,
-                                       .phase = Phase::running,
-                                       .address = "127.0.0.1",
-                                       .started = std::chrono::system_clock::now()};
+    return containers[spec.name] = {.name = spec.name,
+                                    .tool = spec.tool,
+                                    .generation = spec.generation,
+                                    .spec_hash = spec.spec_hash,
+                                    .phase = Phase::running,
+                                    .address = "127.0.0.1",
+                                    .started = std::chrono::system_clock::now()};
   }
   asio::awaitable<Result<void>> remove(std::string name, std::chrono::seconds) override {
+    asked_to_remove.push_back(name);
     co_await sleep_for(1ms);
     if (blind) co_return fail(ErrorCode::unavailable, "no engine");
     removed += static_cast<int>(containers.erase(name));
@@ -120,13 +138,17 @@ class LauncherTest : public testing::RegistryTest {
     launcher.emplace(context.get_executor(),
                      ToolLauncher::Parts{*registry, engine, mounts, pool, real_clock},
                      LauncherOptions{.s3_endpoint = "http://{host}:7070",
+                                     .making_limit = making_limit,
                                      .full_scan_every = scan_every,
                                      .ready_poll_every = 5ms});
     (void)wait(launcher->run());
   }
+  void stop(ToolLauncher::Ending ending) {
+    asio::co_spawn(context, launcher->stop(ending), asio::use_future).get();
+  }
   void end(ToolLauncher::Ending ending) {
     if (!launcher) return;
-    asio::co_spawn(context, launcher->stop(ending), asio::use_future).get();
+    stop(ending);
     launcher.reset();
   }
   asio::awaitable<void> answer_probes() {
@@ -182,7 +204,7 @@ class LauncherTest : public testing::RegistryTest {
     return on_engine([&] { return engine.containers.size(); });
   }
 
-  std::chrono::milliseconds scan_every = 30ms;
+  std::chrono::milliseconds scan_every = 30ms, making_limit = 30s;
   std::atomic<bool> healthy = true;
   SystemClock real_clock;
   BlockingPool pool{2};
@@ -263,6 +285,29 @@ TEST_F(LauncherTest, ATornDownServerAdoptsWhatRuns) {
   ASSERT_TRUE(becomes(ToolState::ready));
   EXPECT_EQ(on_engine([&] { return engine.ensured; }), 1);
   EXPECT_EQ(registry->keys(PrincipalName("alice"))->at(0).id, keys->at(0).id);
+}
+
+TEST_F(LauncherTest, AStopRemovesWhatTheEngineWasStillMaking) {
+  on_engine([&] { return engine.making_takes = 400ms; });
+  ASSERT_TRUE(wait(launcher->start(as("alice"), jupyter_of("alice"))));
+  ASSERT_TRUE(becomes([&] { return on_engine([&] { return engine.ensured; }) == 1; }));
+  ASSERT_EQ(on_engine([&] { return engine.made; }), 0) << "nothing is made yet";
+  stop(ToolLauncher::Ending::remove_tools);
+  ASSERT_TRUE(becomes([&] { return on_engine([&] { return engine.made; }) == 1; }));
+  EXPECT_EQ(count(), 0u);
+  EXPECT_EQ(on_engine([&] { return engine.removed; }), 1);
+}
+
+TEST_F(LauncherTest, AStopDoesNotWaitForeverForAnEngineThatStandsStill) {
+  end(ToolLauncher::Ending::keep_tools);
+  making_limit = 20ms;
+  begin();
+  on_engine([&] { return engine.making_takes = std::chrono::hours(1); });
+  ASSERT_TRUE(wait(launcher->start(as("alice"), jupyter_of("alice"))));
+  ASSERT_TRUE(becomes([&] { return on_engine([&] { return engine.ensured; }) == 1; }));
+  stop(ToolLauncher::Ending::remove_tools);
+  EXPECT_EQ(on_engine([&] { return engine.asked_to_remove; }), std::vector{name()})
+      << "it may have come to be without being listed yet";
 }
 
 TEST_F(LauncherTest, AContainerThatNobodyWantsIsRemoved) {
