@@ -3,13 +3,11 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <utility>
 
 #include "base/body.h"
 #include "base/event.h"
-#include "base/fd.h"
 #include "gateway/web_request.h"
 
 namespace holdfast::gateway {
@@ -17,39 +15,10 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t position_limit = 16u << 20, answer_limit = 64u << 10;
+constexpr std::size_t answer_limit = 64u << 10;
 constexpr std::size_t connections_per_target = 16;
 
 }  // namespace
-
-LinePositions read_positions(const std::string& path) {
-  LinePositions positions;
-  const auto text = read_file(path, position_limit);
-  if (!text) return positions;
-  boost::system::error_code error;
-  const json::value rows = json::parse(*text, error);
-  if (error || !rows.is_array()) return positions;
-  for (const json::value& row : rows.get_array()) {
-    if (!row.is_object()) continue;
-    const json::value* bucket = row.get_object().if_contains("bucket");
-    const json::value* target = row.get_object().if_contains("webhook");
-    const json::value* after = row.get_object().if_contains("after");
-    if (!bucket || !target || !after || !bucket->is_string() || !target->is_string()) continue;
-    const auto number = after->to_number<std::uint64_t>(error);
-    if (error) continue;
-    positions[{std::string(bucket->get_string()), std::string(target->get_string())}] = number;
-  }
-  return positions;
-}
-
-std::string write_positions(const LinePositions& positions) {
-  json::array rows;
-  for (const auto& [name, after] : positions) {
-    rows.push_back(
-        json::object{{"bucket", name.bucket}, {"webhook", name.target}, {"after", after}});
-  }
-  return json::serialize(rows);
-}
 
 // There the record's names start with "s3:", and the key is told plainly, where that can be done.
 std::string event_body(const store::Change& change, const EventSource& source) {

@@ -1,29 +1,15 @@
-// What Webhooks sends and what it keeps: the body of an event, one delivery, how far each line has
-// come. Internal to gateway/webhooks.cc.
+// What webhooks are sent: the body of an event, and one delivery of it. Internal to
+// gateway/webhooks.cc and webhook_line.cc.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
-#include <compare>
-#include <cstdint>
-#include <map>
 #include <string>
 
 #include "gateway/s3_event_records.h"
 #include "net/http_client.h"
 
 namespace holdfast::gateway {
-
-// A bucket's way to one webhook.
-struct LineName {
-  std::string bucket, target;
-  auto operator<=>(const LineName&) const = default;
-};
-using LinePositions = std::map<LineName, std::uint64_t>;  // delivered up to here
-
-// A file that is missing or cannot be read holds none.
-LinePositions read_positions(const std::string& path);
-std::string write_positions(const LinePositions& positions);
 
 // {"EventName", "Key", "Records":[…]} as MinIO's webhooks have it.
 std::string event_body(const store::Change& change, const EventSource& source);
