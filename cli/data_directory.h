@@ -1,8 +1,8 @@
 // The data directory of `holdfast serve`: made on first use, held by one process at a time, of one
 // format. Nothing in it is touched before both are certain.
 //
-//   FORMAT  lock  registry.db  store/… or documents/…  homes/USER/{home,buckets,cache}/
-//   run/{admin.sock,…}  log/
+//   FORMAT  lock  registry.db  encrypted-throughout  store/… or documents/…
+//   homes/USER/{home,buckets,cache}/ run/{admin.sock,…}  log/
 #pragma once
 
 #include <string>
@@ -21,6 +21,8 @@ class DataDirectory {
   const std::string& path() const { return path_; }
   std::string registry() const { return path_ + "/registry.db"; }
   std::string store() const { return path_ + "/store"; }
+  // There while every body of the store is encrypted: cli/body_encryption.h.
+  std::string encrypted_throughout() const { return path_ + "/encrypted-throughout"; }
   // Of buckets that an upstream store keeps: what this gateway itself carries out.
   std::string documents() const { return path_ + "/documents"; }
   std::string run() const { return path_ + "/run"; }

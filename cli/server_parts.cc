@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "cli/audit_adapter.h"
+#include "cli/body_encryption.h"
 #include "cli/bucket_owners_adapter.h"
 #include "cli/upstream.h"
 #include "cli/version.h"
@@ -122,6 +123,10 @@ Result<void> ServerParts::open_store() {
                                        clock_, random_);
   if (!store) return fail_within("the store in " + data_.path(), store.error());
   store_ = std::move(*store);
+  auto encryption = settle_body_encryption(data_.encrypted_throughout(), root_keys_.get(),
+                                           store_->recovery().last_sequence);
+  if (!encryption) return std::unexpected(encryption.error());
+  encryption_ = *encryption;
   if (root_keys_ && root_keys_->seals()) {
     spdlog::info("cli: new bodies are encrypted under root key {}", root_keys_->current_id());
   }
@@ -237,6 +242,7 @@ void ServerParts::build_web() {
   s3_options.hosts = {.domains = {config_.domain, "127.0.0.1"}, .region = config_.region};
   s3_options.lifecycle_day = std::chrono::seconds(config_.lifecycle_day_seconds);
   s3_options.console_origins = {web_scheme + "://" + web_domain};
+  s3_options.encryption = encryption_;
   s3_options.v2_forms = config_.v2_forms;
   if (config_.bucket_creators == "everyone") {
     s3_options.bucket_creators = gateway::BucketCreators::everyone;

@@ -103,6 +103,7 @@ class ServerParts {
   std::unique_ptr<Housekeeping> housekeeping_;
   std::shared_ptr<net::TlsIdentity> s3_tls_, web_tls_;  // null: plain HTTP
   std::shared_ptr<const store::RootKeys> root_keys_;    // null: nothing is encrypted
+  gateway::BodyEncryption encryption_ = gateway::BodyEncryption::none;
   std::vector<std::unique_ptr<net::HttpServer>> listeners_;
   bool tools_started_ = false;
   bool stopped_ = false;

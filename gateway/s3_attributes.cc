@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/encoding.h"
+#include "gateway/s3_encryption.h"
 
 namespace holdfast::gateway {
 namespace {
@@ -88,16 +89,10 @@ s3::ApiResult<store::ObjectAttributes> attributes_of(const S3Call& call) {
 }
 
 s3::ApiResult<void> check_write_headers(const S3Call& call) {
-  for (const auto& header : call.request().headers.items()) {
-    const std::string name = s3::ascii_lower(header.name);
-    if (name.starts_with("x-amz-server-side-encryption") ||
-        name.starts_with("x-amz-copy-source-server-side-encryption")) {
-      return s3::refuse(ApiError::not_implemented,
-                        "Server-side encryption by request is not supported.");
-    }
-    if (name == "x-amz-website-redirect-location" || name == "x-amz-write-offset-bytes") {
-      return s3::refuse(ApiError::not_implemented);
-    }
+  if (auto good = check_encryption(call); !good) return good;
+  if (call.has_header("x-amz-website-redirect-location") ||
+      call.has_header("x-amz-write-offset-bytes")) {
+    return s3::refuse(ApiError::not_implemented);
   }
   constexpr std::array<std::string_view, 8> classes = {"",
                                                        "STANDARD",

@@ -19,7 +19,7 @@ inline constexpr std::size_t max_metadata_bytes = 2048;
 // x-amz-tagging in its query, as some SDKs hoist them; everything there is signed.
 s3::ApiResult<store::ObjectAttributes> attributes_of(const S3Call& call);
 
-// Refuses what an unencrypted-by-request store does not give: SSE-C and KMS (not_implemented),
+// Refuses what is not done: encryption beyond the store's own (gateway/s3_encryption.h), redirects,
 // unknown storage classes. ACLs: gateway/s3_acl_request.h.
 s3::ApiResult<void> check_write_headers(const S3Call& call);
 

@@ -5,6 +5,7 @@
 #include "gateway/s3_acl_request.h"
 #include "gateway/s3_attributes.h"
 #include "gateway/s3_authorization.h"
+#include "gateway/s3_encryption.h"
 #include "gateway/s3_handlers.h"
 #include "s3/results.h"
 
@@ -116,6 +117,9 @@ S3Answer copy_object(S3Call& call) {
   if (auto good = check_write_headers(call); !good) {
     co_return std::unexpected(std::move(good.error()));
   }
+  if (auto good = check_encryption_of_copy(call); !good) {
+    co_return std::unexpected(std::move(good.error()));
+  }
   auto wanted = directives_of(call);
   if (!wanted) co_return std::unexpected(std::move(wanted.error()));
   auto retention = retention_of(call);
@@ -141,6 +145,7 @@ S3Answer copy_object(S3Call& call) {
   }
   S3Reply reply = xml_reply(s3::write_copy_object(answer));
   add_version_headers(reply.head.headers, call, result->version);
+  tell_encryption_of_kept(reply.head.headers, call);
   co_return reply;
 }
 
@@ -175,6 +180,7 @@ S3Answer copy_part(S3Call& call) {
   answer.checksums = checksum_values(part->checksums, 0);
   S3Reply reply = xml_reply(s3::write_copy_part(answer));
   add_version_headers(reply.head.headers, call, VersionId());
+  tell_encryption_of_kept(reply.head.headers, call);
   co_return reply;
 }
 

@@ -4,6 +4,7 @@
 
 #include "gateway/s3_acl_request.h"
 #include "gateway/s3_attributes.h"
+#include "gateway/s3_encryption.h"
 #include "gateway/s3_handlers.h"
 #include "gateway/s3_owner.h"
 #include "gateway/s3_payload.h"
@@ -105,6 +106,7 @@ S3Answer create_upload(S3Call& call) {
   if (!upload) co_return refuse_with(upload.error());
   S3Reply reply =
       xml_reply(s3::write_initiate_upload({call.bucket().value, call.key().value, upload->value}));
+  tell_encryption_of_new(reply.head.headers, call);
   if (checksum) {
     reply.head.headers.add("x-amz-checksum-algorithm", s3::api_name(to_api(*checksum)));
     reply.head.headers.add("x-amz-checksum-type", to_string(type));
@@ -132,6 +134,7 @@ S3Answer put_part(S3Call& call) {
   if (!part) co_return std::unexpected(upload->explain(part.error()));
   S3Reply reply = empty_reply(200);
   reply.head.headers.add("ETag", s3::quote_etag(part->etag.value));
+  tell_encryption_of_new(reply.head.headers, call);
   for (const store::Checksum& checksum : part->checksums) {
     reply.head.headers.add(s3::checksum_header(to_api(checksum.algorithm)), checksum.value);
   }
@@ -171,6 +174,7 @@ S3Answer complete_upload(S3Call& call) {
   }
   S3Reply reply = xml_reply(s3::write_complete_result(answer));
   add_written_version(reply.head.headers, result->version);
+  tell_encryption_of_kept(reply.head.headers, call);
   co_return reply;
 }
 

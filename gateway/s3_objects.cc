@@ -4,6 +4,7 @@
 #include "gateway/s3_acl_request.h"
 #include "gateway/s3_attributes.h"
 #include "gateway/s3_authorization.h"
+#include "gateway/s3_encryption.h"
 #include "gateway/s3_handlers.h"
 #include "gateway/s3_payload.h"
 
@@ -134,6 +135,7 @@ S3Answer get_object(S3Call& call) {
   }
   S3Reply reply;
   add_object_headers(reply.head.headers, result->info);
+  tell_encryption_of_kept(reply.head.headers, call);
   if (auto good = apply_overrides(reply.head.headers, call.target.query); !good) {
     co_return std::unexpected(std::move(good.error()));
   }
@@ -186,6 +188,7 @@ S3Answer put_object(S3Call& call) {
   S3Reply reply = empty_reply(200);
   reply.head.headers.add("ETag", s3::quote_etag(result->etag.value));
   add_written_version(reply.head.headers, result->version);
+  tell_encryption_of_new(reply.head.headers, call);
   add_checksum_headers(reply.head.headers, result->checksums, 0);
   store::ObjectInfo written;
   written.key = call.key();

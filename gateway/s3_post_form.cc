@@ -6,6 +6,7 @@
 #include "gateway/s3_acl_request.h"
 #include "gateway/s3_attributes.h"
 #include "gateway/s3_authorization.h"
+#include "gateway/s3_encryption.h"
 #include "gateway/s3_form_data.h"
 #include "gateway/s3_handlers.h"
 #include "gateway/s3_owner.h"
@@ -139,6 +140,7 @@ S3Reply answer_of(const S3Call& call, const s3::PostFields& fields, const Object
   if (reply.head.status != 303) reply.head.headers.add("Location", location);
   reply.head.headers.add("ETag", s3::quote_etag(result.etag.value));
   add_written_version(reply.head.headers, result.version);
+  tell_encryption_of_new(reply.head.headers, call);
   return reply;
 }
 
@@ -198,6 +200,9 @@ S3Answer post_form(S3Call& call) {
   if (!policy) co_return std::unexpected(std::move(policy.error()));
   if (auto allowed = co_await judge_form(call, fields); !allowed) {
     co_return std::unexpected(std::move(allowed.error()));
+  }
+  if (auto good = check_encryption(call, fields); !good) {
+    co_return std::unexpected(std::move(good.error()));
   }
   store::PutRequest request;
   request.bucket = call.bucket();

@@ -22,6 +22,9 @@ enum class AuditLevel : std::uint8_t { denials, writes, everything };
 // Who makes buckets. `everyone`: whoever has a key of their own; they administer what they made.
 enum class BucketCreators : std::uint8_t { administrators, everyone };
 
+// What the store does to bodies. `new_bodies`: some may lie there from before it began.
+enum class BodyEncryption : std::uint8_t { none, new_bodies, all_bodies };
+
 struct S3ServiceOptions {
   HostNames hosts;
   std::vector<std::string>
@@ -41,6 +44,7 @@ struct S3ServiceOptions {
   bool block_public_access = true;
   // Seals temporary credentials, so that they outlive a restart; empty: STS is off.
   std::string session_secret;
+  BodyEncryption encryption = BodyEncryption::none;
   WebIdentities* web_identities = nullptr;  // outlives the service; null: none
 };
 

@@ -132,6 +132,45 @@ class EncryptionTest(unittest.TestCase):
         with open(self.server.log_path, encoding="utf-8", errors="replace") as log:
             self.assertNotIn(self.key_text, log.read())
 
+    def test_aes256_may_be_asked_for_and_is_told(self):
+        self.start()
+        asked = {"Bucket": "research", "ServerSideEncryption": "AES256"}
+
+        def told(answer):
+            return answer.get("ServerSideEncryption")
+
+        self.assertEqual(told(self.s3.put_object(**asked, Key="asked", Body=b"x")), "AES256")
+        self.assertEqual(told(self.s3.put_object(Bucket="research", Key="unasked", Body=b"x")), "AES256")
+        self.assertEqual(told(self.s3.copy_object(**asked, Key="copy", CopySource="research/asked")), "AES256")
+        path = os.path.join(self.place, "parts")
+        with open(path, "wb") as file:
+            file.write(os.urandom(12 * MIB))
+        self.s3.upload_file(path, "research", "parts", ExtraArgs={"ServerSideEncryption": "AES256"})
+        for key in ("asked", "unasked", "copy", "parts"):
+            self.assertEqual(told(self.s3.head_object(Bucket="research", Key=key)), "AES256", key)
+            self.assertEqual(told(self.s3.get_object(Bucket="research", Key=key)), "AES256", key)
+        for extra in ({"ServerSideEncryption": "aws:kms"}, {"SSECustomerAlgorithm": "AES256",
+                                                            "SSECustomerKey": "k" * 32}):
+            with self.assertRaises(ClientError) as caught:
+                self.s3.put_object(Bucket="research", Key="refused", Body=b"x", **extra)
+            self.assertEqual(caught.exception.response["Error"]["Code"], "NotImplemented", extra)
+
+        # After a start that does not encrypt, nobody knows what lies there any more.
+        self.server.stop()
+        self.server.options = [*NO_TOOLS, f'store.old_root_key_files = ["{self.key}"]']
+        self.server.start()
+        self.assertIsNone(told(self.s3.put_object(Bucket="research", Key="clear", Body=b"x")))
+        self.assertIsNone(told(self.s3.get_object(Bucket="research", Key="asked")))
+        with self.assertRaises(ClientError) as caught:
+            self.s3.put_object(**asked, Key="refused", Body=b"x")
+        self.assertEqual(caught.exception.response["Error"]["Code"], "NotImplemented")
+        self.server.stop()
+        self.server.options = [*NO_TOOLS, f'store.root_key_file = "{self.key}"']
+        self.server.start()
+        self.assertEqual(told(self.s3.put_object(**asked, Key="again", Body=b"x")), "AES256")
+        self.assertIsNone(told(self.s3.get_object(Bucket="research", Key="again")))
+        self.assertIsNone(told(self.s3.get_object(Bucket="research", Key="clear")))
+
     def test_a_key_that_protects_nothing_is_refused(self):
         shutil.rmtree(self.server.data)
         for path, words in ((self.write_key("open.key", self.key_text, 0o644), "chmod 600"),
