@@ -256,15 +256,26 @@ s3::ApiResult<void> judge(const S3Call& call, const std::vector<Need>& needs) {
         decide(call, *call.identity.policy, call.identity.key, rules_of(call, need.bucket), need);
     if (decision.allowed) continue;
     if (decision.lacks_grant && may_by_making(call, need)) continue;
-    deny(call, need, std::move(decision.reason));
-    return s3::refuse(s3::ApiError::access_denied);
+    return refuse_access(call, need, std::move(decision.reason));
   }
   return {};
+}
+
+s3::ApiResult<void> refuse_access(const S3Call& call, const Need& need, std::string reason) {
+  deny(call, need, std::move(reason));
+  return s3::refuse(s3::ApiError::access_denied);
 }
 
 bool may(const S3Call& call, const Need& need) {
   return decide(call, *call.identity.policy, call.identity.key, nullptr, need).allowed;
 }
+
+bool allows(const S3Call& call, const Need& need) {
+  return decide(call, *call.identity.policy, call.identity.key, rules_of(call, need.bucket), need)
+      .allowed;
+}
+
+bool lacks_grant(const S3Call& call, const Need& need) { return !may(call, need); }
 
 control::Level level_of(const S3Call& call, const Need& need) {
   return decide(call, *call.identity.policy, call.identity.key, rules_of(call, need.bucket), need)

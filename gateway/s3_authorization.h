@@ -23,6 +23,9 @@ bool judges_body(const S3Call& call);
 // the client, and is the same whether or not the bucket or key exists.
 s3::ApiResult<void> judge(const S3Call& call, const std::vector<Need>& needs);
 
+// The same refusal, for a handler that found out more than `judge` could know.
+s3::ApiResult<void> refuse_access(const S3Call& call, const Need& need, std::string reason);
+
 // Finds what the objects themselves say: their tags where a policy asks for them, their ACLs where
 // nothing else allows to read them. To be called before judge.
 boost::asio::awaitable<s3::ApiResult<void>> add_object_facts(const S3Call& call,
@@ -38,6 +41,10 @@ bool may_list(const S3Call& call, const BucketName& bucket, const std::string& k
 
 // Whether the caller could do this: for answers that show only what is visible. Audits nothing.
 bool may(const S3Call& call, const Need& need);
+// Whether `judge` would let it pass. Audits nothing.
+bool allows(const S3Call& call, const Need& need);
+// Whether no more than the bucket's policy or an ACL allows it: the caller has no grant for it.
+bool lacks_grant(const S3Call& call, const Need& need);
 // The level that allows it; drop: only what the caller uploaded may be shown.
 control::Level level_of(const S3Call& call, const Need& need);
 

@@ -41,6 +41,33 @@ bool take(store::ListPage& page, store::ObjectInfo& object, const store::ListReq
   return true;
 }
 
+bool has_policy(const S3Call& call) {
+  return call.rules != nullptr && call.rules->policy.has_value();
+}
+
+bool is_caller(const S3Call& call, const std::string& uploader) {
+  return !uploader.empty() && uploader == call.identity.principal.value;
+}
+
+// Who began the upload that the call names.
+boost::asio::awaitable<s3::ApiResult<std::string>> uploader_of(S3Call& call) {
+  store::ListPartsRequest request;
+  request.bucket = call.bucket();
+  request.key = call.key();
+  request.upload = UploadId(std::string(call.query("uploadId")));
+  request.max_parts = 0;
+  auto found = co_await call.store().list_parts(std::move(request));
+  if (!found) co_return refuse_with(found.error());
+  co_return std::move(found->upload.uploader);
+}
+
+// Aborting and listing parts are actions of their own: a policy that allows them means anybody's.
+bool writes_by_policy_alone(const S3Call& call) {
+  if (!has_policy(call) || call.needs.empty()) return false;
+  return call.needs.front().policy_action == s3::PolicyAction::put_object &&
+         lacks_grant(call, call.needs.front());
+}
+
 }  // namespace
 
 bool sees_own_only(const S3Call& call) {
@@ -109,20 +136,42 @@ boost::asio::awaitable<Result<store::ListUploadsPage>> list_own_uploads(
   co_return page;
 }
 
+boost::asio::awaitable<s3::ApiResult<void>> admit_initiator(S3Call& call) {
+  if (call.operation != Operation::abort_upload && call.operation != Operation::list_parts) {
+    co_return s3::ApiResult<void>();
+  }
+  if (!has_policy(call) || call.needs.empty() || allows(call, call.needs.front())) {
+    co_return s3::ApiResult<void>();
+  }
+  auto uploader = co_await uploader_of(call);
+  if (!uploader && uploader.error().error != s3::ApiError::no_such_upload) {
+    co_return std::unexpected(std::move(uploader.error()));
+  }
+  if (!uploader || !is_caller(call, *uploader)) co_return s3::ApiResult<void>();
+  Need written = call.needs.front();
+  written.action = control::Action::write_object;
+  written.policy_action = s3::PolicyAction::put_object;
+  call.needs.front().unless_denied = true;
+  call.needs.insert(call.needs.begin(), std::move(written));
+  co_return s3::ApiResult<void>();
+}
+
 boost::asio::awaitable<s3::ApiResult<void>> require_own_upload(S3Call& call) {
-  if (!sees_own_only(call)) co_return s3::ApiResult<void>();
-  const std::string& me = call.identity.principal.value;
-  if (me.empty()) co_return s3::refuse(s3::ApiError::access_denied, "Uploads need a signature.");
+  const bool dropped = sees_own_only(call);
+  if (!dropped && !writes_by_policy_alone(call)) co_return s3::ApiResult<void>();
+  if (call.identity.principal.empty()) {
+    co_return s3::refuse(s3::ApiError::access_denied, "Uploads need a signature.");
+  }
   if (call.operation == Operation::create_upload) co_return s3::ApiResult<void>();
-  store::ListPartsRequest request;
-  request.bucket = call.bucket();
-  request.key = call.key();
-  request.upload = UploadId(std::string(call.query("uploadId")));
-  request.max_parts = 0;
-  auto found = co_await call.store().list_parts(std::move(request));
-  if (!found) co_return refuse_with(found.error());
-  if (found->upload.uploader == me) co_return s3::ApiResult<void>();
-  co_return s3::refuse(s3::ApiError::no_such_upload);
+  auto uploader = co_await uploader_of(call);
+  if (!uploader) co_return std::unexpected(std::move(uploader.error()));
+  // Stores of others do not tell who it was: the policy's word and the upload's id have to do.
+  if (is_caller(call, *uploader) || (!dropped && uploader->empty())) {
+    co_return s3::ApiResult<void>();
+  }
+  if (dropped) co_return s3::refuse(s3::ApiError::no_such_upload);
+  co_return refuse_access(call, call.needs.front(),
+                          "the bucket's policy allows writing, but somebody else began the upload");
 }
 
 }  // namespace holdfast::gateway
