@@ -111,7 +111,9 @@ std::optional<CorsQuestion> cors_question(const net::RequestHead& request) {
   CorsQuestion question;
   question.origin = request.headers.get("origin");
   question.method = request.method;
-  if (request.method != "OPTIONS") return question;
+  // Browsers put it into preflights only; whoever else says what they would do is answered that.
+  const bool asks = request.headers.has("access-control-request-method");
+  if (request.method != "OPTIONS" && !asks) return question;
   question.method = request.headers.get("access-control-request-method");
   std::string_view names = request.headers.get("access-control-request-headers");
   while (!names.empty()) {
@@ -138,13 +140,13 @@ void add_cors_headers(net::Headers& headers, const CorsRule& rule, const CorsQue
   const bool anyone = std::ranges::find(rule.origins, "*") != rule.origins.end();
   headers.add("Access-Control-Allow-Origin", anyone ? std::string_view("*") : question.origin);
   headers.add("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
+  headers.add("Access-Control-Allow-Methods", join(rule.methods));
   if (!rule.expose.empty()) headers.add("Access-Control-Expose-Headers", join(rule.expose));
 }
 
 void add_preflight_headers(net::Headers& headers, const CorsRule& rule,
                            const CorsQuestion& question) {
   add_cors_headers(headers, rule, question);
-  headers.add("Access-Control-Allow-Methods", join(rule.methods));
   std::string asked;
   for (std::string_view name : question.headers) {
     asked.append(asked.empty() ? "" : ", ").append(name);

@@ -39,7 +39,7 @@ std::optional<CorsQuestion> cors_question(const net::RequestHead& request);
 // The first rule that allows it.
 const CorsRule* find_rule(const std::vector<CorsRule>& rules, const CorsQuestion& question);
 
-// Adds the Access-Control-* headers of an answer under `rule`.
+// Adds the Access-Control-* headers of an answer under `rule`: origin, methods, what is exposed.
 void add_cors_headers(net::Headers& headers, const CorsRule& rule, const CorsQuestion& question);
 // Those of a preflight's answer besides.
 void add_preflight_headers(net::Headers& headers, const CorsRule& rule,

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace holdfast::gateway {
 namespace {
 
@@ -46,6 +48,43 @@ TEST(S3Cors, AnAnswerNamesTheOriginAndNeverAllowsCredentials) {
   EXPECT_EQ(headers.get("Access-Control-Max-Age"), "30");
   EXPECT_NE(headers.get("Vary").find("Origin"), std::string_view::npos);
   EXPECT_FALSE(headers.has("Access-Control-Allow-Credentials"));
+}
+
+TEST(S3Cors, AnAnswerThatIsNoPreflightNamesOriginMethodsAndWhatIsExposed) {
+  const auto rules = parse_cors(document).value();
+  net::RequestHead request;
+  request.method = "PUT";
+  request.headers.add("Origin", "https://a.example");
+  const auto question = *cors_question(request);
+  ASSERT_NE(find_rule(rules, question), nullptr);
+  net::Headers headers;
+  add_cors_headers(headers, rules.front(), question);
+  EXPECT_EQ(headers.get("Access-Control-Allow-Origin"), "https://a.example");
+  EXPECT_EQ(headers.get("Access-Control-Allow-Methods"), "PUT");
+  EXPECT_EQ(headers.get("Access-Control-Expose-Headers"), "ETag");
+  EXPECT_NE(headers.get("Vary").find("Origin"), std::string_view::npos);
+  EXPECT_FALSE(headers.has("Access-Control-Allow-Headers"));
+}
+
+TEST(S3Cors, APreflightNamesItsMethodsOnce) {
+  const auto rules = parse_cors(document).value();
+  const auto request = preflight("https://a.example", "PUT", "");
+  net::Headers headers;
+  add_preflight_headers(headers, rules.front(), *cors_question(request));
+  const auto named = std::ranges::count_if(headers.items(), [](const auto& header) {
+    return header.name == "Access-Control-Allow-Methods";
+  });
+  EXPECT_EQ(named, 1);
+}
+
+TEST(S3Cors, WhatAPlainRequestSaysItWouldDoIsWhatIsAskedAbout) {
+  const auto rules = parse_cors(document).value();
+  auto request = preflight("https://a.example", "PUT", "");
+  request.method = "GET";
+  EXPECT_TRUE(allowed(rules, request));
+  request = preflight("https://a.example", "DELETE", "");
+  request.method = "PUT";
+  EXPECT_FALSE(allowed(rules, request));
 }
 
 TEST(S3Cors, ARuleForAnyoneAnswersWithAStarNotTheOrigin) {
