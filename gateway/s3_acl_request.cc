@@ -9,8 +9,9 @@ namespace {
 using s3::ApiError;
 
 constexpr std::string_view grant_prefix = "x-amz-grant-";
-constexpr std::array<std::string_view, 5> grant_permissions = {"read", "write", "read-acp",
-                                                               "write-acp", "full-control"};
+constexpr std::array<std::string_view, 5> grant_headers = {
+    "x-amz-grant-read", "x-amz-grant-write", "x-amz-grant-read-acp", "x-amz-grant-write-acp",
+    "x-amz-grant-full-control"};
 
 std::string_view named(const S3Call& call, std::string_view name) {
   if (call.form != nullptr) {
@@ -26,9 +27,10 @@ std::string_view named(const S3Call& call, std::string_view name) {
 s3::ApiResult<std::optional<Acl>> named_acl(const S3Call& call) {
   const std::string_view canned = named(call, "x-amz-acl");
   std::optional<Acl> granted;
-  for (const std::string_view permission : grant_permissions) {
-    const std::string_view grantees = named(call, std::string(grant_prefix).append(permission));
+  for (const std::string_view header : grant_headers) {
+    const std::string_view grantees = named(call, header);
     if (grantees.empty()) continue;
+    const std::string_view permission = header.substr(grant_prefix.size());
     if (!granted) granted.emplace();
     if (auto added = add_acl_grants(*granted, permission, grantees); !added) {
       return std::unexpected(std::move(added.error()));

@@ -15,6 +15,13 @@ void Expirations::forget(const BucketName& bucket) {
   known_.erase(bucket);
 }
 
+bool Expirations::known_to_end_nothing(const BucketName& bucket) {
+  const MonotonicTime now = clock_.monotonic();
+  const std::lock_guard lock(mutex_);
+  const auto found = known_.find(bucket);
+  return found != known_.end() && now < found->second.until && !found->second.rules;
+}
+
 boost::asio::awaitable<Expirations::Rules> Expirations::rules_of(BucketName bucket) {
   const MonotonicTime now = clock_.monotonic();
   {

@@ -20,6 +20,8 @@ class Expirations {
   Expirations(store::ObjectStore& store, const Clock& clock, std::chrono::seconds day)
       : store_(store), clock_(clock), day_(day) {}
 
+  // Whether it is known, at this moment, that the bucket has no rules: what costs nothing to ask.
+  bool known_to_end_nothing(const BucketName& bucket);
   // The header's value for a current version; empty where no rule ends it. What cannot be read
   // costs the header, never the answer.
   boost::asio::awaitable<std::string> header(BucketName bucket, const store::ObjectInfo& info);

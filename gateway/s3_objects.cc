@@ -141,7 +141,7 @@ S3Answer get_object(S3Call& call) {
   }
   if (request->version) {
     reply.head.headers.set("x-amz-version-id", result->info.version.value);
-  } else {
+  } else if (!call.backend.expirations.known_to_end_nothing(call.bucket())) {
     co_await add_expiration(call, reply.head.headers, result->info);
   }
   if (s3::equal_ascii_case(call.header("x-amz-checksum-mode"), "ENABLED")) {
@@ -190,12 +190,14 @@ S3Answer put_object(S3Call& call) {
   add_written_version(reply.head.headers, result->version);
   tell_encryption_of_new(reply.head.headers, call);
   add_checksum_headers(reply.head.headers, result->checksums, 0);
-  store::ObjectInfo written;
-  written.key = call.key();
-  written.size = result->size;
-  written.modified = result->modified;
-  written.attributes.tags = std::move(tags);
-  co_await add_expiration(call, reply.head.headers, written);
+  if (!call.backend.expirations.known_to_end_nothing(call.bucket())) {
+    store::ObjectInfo written;
+    written.key = call.key();
+    written.size = result->size;
+    written.modified = result->modified;
+    written.attributes.tags = std::move(tags);
+    co_await add_expiration(call, reply.head.headers, written);
+  }
   co_return reply;
 }
 

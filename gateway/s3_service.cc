@@ -323,7 +323,9 @@ boost::asio::awaitable<s3::ApiResult<void>> S3Service::admit(S3Call& call) {
   if (call.rules != nullptr || call.source_rules != nullptr || call.identity.session != nullptr) {
     if (auto tags = co_await add_object_facts(call, call.needs); !tags) co_return tags;
   }
-  if (auto good = co_await admit_initiator(call); !good) co_return good;
+  if (concerns_upload(call.operation)) {
+    if (auto good = co_await admit_initiator(call); !good) co_return good;
+  }
   auto allowed = judge(call, call.needs);
   if (allowed) co_return allowed;
   co_return std::unexpected(co_await explain_denial(call, std::move(allowed.error())));
