@@ -19,7 +19,10 @@ namespace holdfast {
 class BlockingPool {
  public:
   explicit BlockingPool(std::size_t threads) : pool_(threads) {}
-  ~BlockingPool() { pool_.join(); }
+  ~BlockingPool() { join(); }
+  // Finishes what was given and ends the threads, so that none holds on to a caller's executor any
+  // more; what is given later never runs. Before the executors' contexts go.
+  void join() { pool_.join(); }
   BlockingPool(const BlockingPool&) = delete;
   BlockingPool& operator=(const BlockingPool&) = delete;
 

@@ -446,6 +446,9 @@ void ServerParts::stop() {
   launcher_.reset();
   engine_.reset();
   io_->stop();
+  // Nor may a thread that answered them still hold on to a context that is gone.
+  if (store_) store_->finish();
+  pool_.join();
   // Their connections and timers belong to the contexts, which must be there when they close.
   scrubbing_.reset();
   webhooks_.reset();

@@ -46,10 +46,7 @@ IoPool::IoPool(std::size_t threads) {
   for (auto& worker : workers_) worker->thread = std::thread([w = worker.get()] { w->run(); });
 }
 
-IoPool::~IoPool() {
-  stop();
-  for (auto& worker : workers_) worker->thread.join();
-}
+IoPool::~IoPool() { stop(); }
 
 std::size_t IoPool::size() const { return workers_.size(); }
 
@@ -61,6 +58,9 @@ boost::asio::io_context& IoPool::at(std::size_t index) { return workers_.at(inde
 
 void IoPool::stop() {
   for (auto& worker : workers_) worker->context.stop();
+  for (auto& worker : workers_) {
+    if (worker->thread.joinable()) worker->thread.join();
+  }
 }
 
 }  // namespace holdfast::net

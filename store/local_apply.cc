@@ -301,9 +301,10 @@ class Applier {
   Result<void> drop_upload(std::string_view upload) {
     auto open = catalogue_.find_upload(upload);
     if (!open) return std::unexpected(open.error());
-    auto parts = catalogue_.parts(upload, 0, 10'000);
-    if (!parts) return std::unexpected(parts.error());
-    for (const auto& part : *parts) {
+    Result<std::vector<index::PartRow>> read;
+    if (place_.parts == nullptr) read = catalogue_.parts(upload, 0, 10'000);
+    if (!read) return std::unexpected(read.error());
+    for (const auto& part : place_.parts != nullptr ? *place_.parts : *read) {
       if (*open) count_bytes((*open)->bucket, 0, part.size);
       if (auto gone = release(part); !gone) return gone;
     }

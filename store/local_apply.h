@@ -22,6 +22,8 @@ struct RecordPlace {
   std::uint64_t body_offset = 0;
   // The log before it was compacted away: what it removes or changes may be gone.
   bool partial_log = false;
+  // All parts of the upload that the operation completes, where the caller has just read them.
+  const std::vector<index::PartRow>* parts = nullptr;
 };
 
 struct UsageDelta {

@@ -1,8 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "base/encoding.h"
 #include "base/log.h"
@@ -16,23 +17,42 @@ namespace holdfast::store {
 namespace {
 
 struct StoredPart {
-  index::PartRow row;
-  std::vector<Checksum> checksums;
+  const index::PartRow& row;
+  const std::vector<Checksum>& checksums;
 };
-using Parts = std::map<std::uint32_t, StoredPart>;
 
-Result<Parts> load_parts(index::Catalogue& catalogue, const UploadId& upload) {
-  auto rows = catalogue.parts(upload.value, 0, max_part_number);
-  if (!rows) return std::unexpected(rows.error());
-  Parts parts;
-  for (auto& row : *rows) {
-    auto checksums = decode_checksums(row.checksums);
-    if (!checksums) return std::unexpected(checksums.error());
-    const std::uint32_t number = row.number;
-    parts.emplace(number, StoredPart{std::move(row), std::move(*checksums)});
+// An upload's parts by number.
+class Parts {
+ public:
+  static Result<Parts> load(index::Catalogue& catalogue, const UploadId& upload) {
+    auto rows = catalogue.parts(upload.value, 0, max_part_number);
+    if (!rows) return std::unexpected(rows.error());
+    Parts parts;
+    parts.checksums_.reserve(rows->size());
+    for (const auto& row : *rows) {
+      auto checksums = decode_checksums(row.checksums);
+      if (!checksums) return std::unexpected(checksums.error());
+      parts.checksums_.push_back(std::move(*checksums));
+    }
+    parts.rows_ = std::move(*rows);
+    return parts;
   }
-  return parts;
-}
+
+  // All, in the order of their numbers.
+  const std::vector<index::PartRow>& rows() const { return rows_; }
+
+  std::optional<StoredPart> find(std::uint32_t number) const {
+    const auto row = std::ranges::lower_bound(rows_, number, {}, &index::PartRow::number);
+    if (row == rows_.end() || row->number != number) return std::nullopt;
+    return StoredPart{*row, checksums_[static_cast<std::size_t>(row - rows_.begin())]};
+  }
+  // REQUIRES: check_parts() found it.
+  StoredPart at(std::uint32_t number) const { return *find(number); }
+
+ private:
+  std::vector<index::PartRow> rows_;
+  std::vector<std::vector<Checksum>> checksums_;  // of rows_
+};
 
 const Checksum* find_checksum(const std::vector<Checksum>& checksums, ChecksumAlgorithm algorithm) {
   const auto found = std::ranges::find(checksums, algorithm, &Checksum::algorithm);
@@ -41,11 +61,11 @@ const Checksum* find_checksum(const std::vector<Checksum>& checksums, ChecksumAl
 
 Result<void> check_part(const CompletedPart& wanted, const Parts& parts) {
   const auto found = parts.find(wanted.number);
-  if (found == parts.end() || found->second.row.etag != wanted.etag.value) {
+  if (!found || found->row.etag != wanted.etag.value) {
     return fail(ErrorCode::invalid_part, "part {} is missing or has another ETag", wanted.number);
   }
   for (const auto& checksum : wanted.checksums) {
-    const Checksum* kept = find_checksum(found->second.checksums, checksum.algorithm);
+    const Checksum* kept = find_checksum(found->checksums, checksum.algorithm);
     if (kept && kept->value != checksum.value) {
       return fail(ErrorCode::invalid_part, "part {} has another checksum", wanted.number);
     }
@@ -82,7 +102,7 @@ Result<Checksum> combine_checksums(const std::vector<CompletedPart>& wanted, con
   std::vector<std::string> digests;
   std::string whole = s3::digest_of(algorithm, "");
   for (const auto& part : wanted) {
-    const StoredPart& stored = parts.at(part.number);
+    const StoredPart stored = parts.at(part.number);
     const Checksum* checksum = find_checksum(stored.checksums, *meta.checksum);
     auto digest = checksum ? from_base64(checksum->value) : std::nullopt;
     if (!digest || digest->size() != s3::digest_bytes(algorithm)) {
@@ -115,7 +135,8 @@ Result<NewVersion> assemble(const CompleteRequest& request, const Parts& parts, 
   NewVersion version;
   std::vector<std::string> digests;
   for (const auto& wanted : request.parts) {
-    const index::PartRow& part = parts.at(wanted.number).row;
+    const StoredPart stored = parts.at(wanted.number);
+    const index::PartRow& part = stored.row;
     auto extents = decode_extents(part.extents);
     if (!extents) return std::unexpected(extents.error());
     std::ranges::move(*extents, std::back_inserter(version.extents));
@@ -123,7 +144,7 @@ Result<NewVersion> assemble(const CompleteRequest& request, const Parts& parts, 
     version.meta.part_sizes.push_back(part.size);
     digests.push_back(from_hex(part.etag).value_or(std::string()));
     if (!meta.checksum) continue;
-    const Checksum* checksum = find_checksum(parts.at(wanted.number).checksums, *meta.checksum);
+    const Checksum* checksum = find_checksum(stored.checksums, *meta.checksum);
     if (checksum != nullptr) version.meta.part_checksums.push_back(*checksum);
   }
   version.key = request.key;
@@ -165,7 +186,7 @@ Result<PutResult> judge_complete(WriteGroup& group, const CompleteRequest& reque
   }
   auto meta = decode_upload_meta((*upload)->meta);
   if (!meta) return std::unexpected(meta.error());
-  auto parts = load_parts(group.catalogue(), request.upload);
+  auto parts = Parts::load(group.catalogue(), request.upload);
   if (!parts) return std::unexpected(parts.error());
   auto checked = check_parts(request.parts, *parts);
   if (checked) {
@@ -178,7 +199,7 @@ Result<PutResult> judge_complete(WriteGroup& group, const CompleteRequest& reque
   auto admitted = settle_retention(group, *bucket, version->meta.retention);
   if (admitted) admitted = check_room(group, *bucket, {{.objects = 1}, {}});
   if (!admitted) return std::unexpected(admitted.error());
-  return append_version(group, *bucket, std::move(*version), {});
+  return append_version(group, *bucket, std::move(*version), {}, &parts->rows());
 }
 
 }  // namespace

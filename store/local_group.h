@@ -28,7 +28,9 @@ class WriteGroup {
 
   // Puts the record into the group and applies it; answers its sequence. An error here fails the
   // whole group: judge first, append last.
-  Result<std::uint64_t> append(const LogOp& op, std::string_view body = {});
+  // `parts`: of the upload that the operation completes, if they were read in this very call.
+  Result<std::uint64_t> append(const LogOp& op, std::string_view body = {},
+                               const std::vector<index::PartRow>* parts = nullptr);
   // Where the record appended last lies.
   const RecordPlace& last_place() const { return last_place_; }
   // The segment that is written to.

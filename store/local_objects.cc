@@ -14,7 +14,8 @@
 namespace holdfast::store {
 
 Result<PutResult> append_version(WriteGroup& group, const index::BucketRow& bucket,
-                                 NewVersion version, std::string_view body) {
+                                 NewVersion version, std::string_view body,
+                                 const std::vector<index::PartRow>* parts) {
   const auto versioning = static_cast<Versioning>(bucket.versioning);
   PutVersionOp op;
   op.bucket = bucket.id;
@@ -30,7 +31,7 @@ Result<PutResult> append_version(WriteGroup& group, const index::BucketRow& buck
   op.meta = version.delete_marker ? std::string() : encode_meta(version.meta);
   op.extents = std::move(version.extents);
   op.upload = std::move(version.upload);
-  auto sequence = group.append(op, body);
+  auto sequence = group.append(op, body, parts);
   if (!sequence) return std::unexpected(sequence.error());
   PutResult result{
       std::move(version.etag),          VersionId(op.version), *sequence, now, version.size,

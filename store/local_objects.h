@@ -32,8 +32,9 @@ Result<void> check_room(WriteGroup& group, const index::BucketRow& bucket,
 // The same for a new version, which may take the place of the key's version "null".
 Result<void> check_room_for(WriteGroup& group, const index::BucketRow& bucket,
                             const NewVersion& version);
-// On the sequencer's thread, after all conditions were judged.
+// On the sequencer's thread, after all conditions were judged. `parts`: as WriteGroup::append().
 Result<PutResult> append_version(WriteGroup& group, const index::BucketRow& bucket,
-                                 NewVersion version, std::string_view body);
+                                 NewVersion version, std::string_view body,
+                                 const std::vector<index::PartRow>* parts = nullptr);
 
 }  // namespace holdfast::store

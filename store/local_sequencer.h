@@ -31,6 +31,7 @@ class Sequencer {
     std::size_t group_writes = 512;
     std::size_t group_bytes = 8u << 20;
     std::size_t queued_writes = 16384;
+    std::uint64_t checkpoint_records = 16384;  // as LocalStoreOptions
   };
   using Committed = std::function<void(const ApplyEffects&)>;
 
@@ -38,8 +39,10 @@ class Sequencer {
   // `hot`, which outlives us, while it commits.
   Sequencer(index::Catalogue catalogue, LogWriter log, index::AppliedState state, Clock& clock,
             Random& random, Limits limits, HotObjects& hot, Committed committed);
-  // Finishes what is queued, then marks the index as cleanly closed.
-  ~Sequencer();
+  ~Sequencer() { finish(); }
+  // Finishes what is queued, marks the index as cleanly closed and ends the thread, so that nothing
+  // holds on to a writer's executor any more. What is submitted later is refused (throttled).
+  void finish();
 
   // Runs `write`, a callable Result<T>(WriteGroup&), in its turn; `bytes` is what it holds in
   // memory. throttled: too many writes wait already.
@@ -62,13 +65,14 @@ class Sequencer {
   std::vector<std::unique_ptr<Intent>> next_group();
   void run();
   void process(std::vector<std::unique_ptr<Intent>>& intents);
+  void checkpoint();
   std::optional<Error> commit_group(std::vector<std::unique_ptr<Intent>>& intents);
   Result<void> make_durable(WriteGroup& group);
 
   index::Catalogue catalogue_;
   LogWriter log_;
   index::AppliedState state_;
-  std::uint64_t feed_trimmed_at_ = 0;
+  std::uint64_t feed_trimmed_at_ = 0, checkpointed_at_ = 0;
   Clock& clock_;
   Random& random_;
   const Limits limits_;

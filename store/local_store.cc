@@ -96,8 +96,8 @@ Result<std::unique_ptr<LocalStore>> LocalStore::open(LocalStoreOptions options, 
   state->damaged.insert(damaged->begin(), damaged->end());
   state->any_damaged = !damaged->empty();
   state->sequencer = std::make_unique<Sequencer>(
-      std::move(catalogue), std::move(*log), applied, clock, random, Sequencer::Limits{},
-      state->hot, [raw = state.get()](const ApplyEffects& effects) { raw->committed(effects); });
+      std::move(catalogue), std::move(*log), applied, clock, random,
+      Sequencer::Limits{.checkpoint_records = state->options.checkpoint_records}, state->hot, [raw = state.get()](const ApplyEffects& effects) { raw->committed(effects); });
   return std::unique_ptr<LocalStore>(new LocalStore(std::move(state)));
 }
 
@@ -118,6 +118,11 @@ Result<RecoveryReport> LocalStore::rebuild_index(LocalStoreOptions options, Cloc
 
 LocalStore::LocalStore(std::unique_ptr<State> state) : state_(std::move(state)) {}
 LocalStore::~LocalStore() = default;
+
+void LocalStore::finish() {
+  state_->sequencer->finish();
+  state_->pool.join();
+}
 
 const RecoveryReport& LocalStore::recovery() const { return state_->recovery; }
 

@@ -34,6 +34,8 @@ struct LocalStoreOptions {
   std::size_t open_files = 256;
   std::size_t blocking_threads = 4;
   std::size_t cache_bytes = 32u << 20;  // objects read lately, see store/local_hot.h
+  // Writes after which the index is made durable: what a power cut leaves to replay at most.
+  std::uint64_t checkpoint_records = 16384;
   // Bodies are encrypted with it (store/seal.h); nullptr: they are stored in the clear.
   std::shared_ptr<const RootKeys> root_keys{};
 };
@@ -86,6 +88,10 @@ class LocalStore final : public ObjectStore {
   static Result<RecoveryReport> rebuild_index(LocalStoreOptions options, Clock& clock,
                                               Random& random);
   ~LocalStore() override;
+  // Finishes what was asked for and ends its threads, so that none holds on to a caller's executor
+  // any more: before the executors' contexts go, when the callers have stopped. Writes that come
+  // later are refused, other calls need not answer.
+  void finish();
 
   const RecoveryReport& recovery() const;
   // Reads everything and compares it with its checksums, beside the traffic; goes on where `from`
