@@ -8,6 +8,7 @@
 namespace holdfast::gateway {
 namespace {
 
+namespace asio = boost::asio;
 namespace json = boost::json;
 using control::Action;
 
@@ -26,19 +27,49 @@ struct UploadTarget {
   UploadId upload;
 };
 
-// The target of a running upload, judged for writing.
-Result<UploadTarget> upload_target(WebApi& api, const ApiRequest& request) {
+// Whether a grant lets the caller write there, so that uploads of others are theirs to handle too.
+// A drop grant, a policy or an ACL does not (gateway/s3_own_uploads.h).
+control::Decision grant_of(WebApi& api, const Caller& caller, const UploadTarget& target) {
+  control::AccessRequest request;
+  request.principal = caller.actor.principal;
+  request.action = Action::write_object;
+  request.bucket = target.bucket;
+  request.path = target.key.value;
+  request.now = api.parts().clock.now();
+  return api.parts().policy.current()->decide(request);
+}
+
+asio::awaitable<Result<void>> require_own_upload(WebApi& api, Caller caller, UploadTarget target) {
+  if (caller.actor.kind != control::Actor::Kind::principal) co_return Result<void>();
+  const auto grant = grant_of(api, caller, target);
+  const bool dropped = grant.allowed && grant.level == control::Level::drop;
+  if (grant.allowed && !dropped) co_return Result<void>();
+  store::ListPartsRequest request{
+      .bucket = target.bucket, .key = target.key, .upload = target.upload, .max_parts = 0};
+  auto found = co_await api.parts().store.list_parts(std::move(request));
+  if (!found) co_return std::unexpected(found.error());
+  const std::string& uploader = found->upload.uploader;
+  if (uploader == caller.actor.principal.value) co_return Result<void>();
+  if (uploader.empty() && !dropped) co_return Result<void>();  // stores of others do not tell
+  co_return fail(ErrorCode::no_such_upload, "{} began no such upload in {}",
+                 caller.actor.principal.value, target.bucket.value);
+}
+
+// The target of a running upload that the caller may write to and handle.
+asio::awaitable<Result<UploadTarget>> upload_target(WebApi& api, const ApiRequest& request) {
   auto bucket = text_field(request.body, "bucket");
   auto key = key_field(request.body);
   auto upload = text_field(request.body, "upload_id");
-  if (!bucket) return std::unexpected(bucket.error());
-  if (!key) return std::unexpected(key.error());
-  if (!upload) return std::unexpected(upload.error());
+  if (!bucket) co_return std::unexpected(bucket.error());
+  if (!key) co_return std::unexpected(key.error());
+  if (!upload) co_return std::unexpected(upload.error());
   UploadTarget target{BucketName(*bucket), *key, UploadId(*upload)};
   auto allowed =
       authorise(api, request.caller, Action::write_object, target.bucket, target.key.value);
-  if (!allowed) return std::unexpected(allowed.error());
-  return target;
+  if (!allowed) co_return std::unexpected(allowed.error());
+  auto own = co_await require_own_upload(api, request.caller, target);
+  if (!own) co_return std::unexpected(own.error());
+  co_return target;
 }
 
 }  // namespace
@@ -75,7 +106,7 @@ JsonAnswer post_uploads(WebApi& api, ApiRequest request) {
 }
 
 JsonAnswer post_uploads_sign(WebApi& api, ApiRequest request) {
-  auto target = upload_target(api, request);
+  auto target = co_await upload_target(api, request);
   if (!target) co_return std::unexpected(target.error());
   const auto* numbers = request.body.if_contains("numbers");
   if (numbers == nullptr || !numbers->is_array() || numbers->get_array().size() > 100) {
@@ -103,7 +134,7 @@ JsonAnswer post_uploads_sign(WebApi& api, ApiRequest request) {
 }
 
 JsonAnswer post_uploads_parts(WebApi& api, ApiRequest request) {
-  auto target = upload_target(api, request);
+  auto target = co_await upload_target(api, request);
   if (!target) co_return std::unexpected(target.error());
   json::array parts;
   std::uint32_t marker = 0;
@@ -124,7 +155,7 @@ JsonAnswer post_uploads_parts(WebApi& api, ApiRequest request) {
 }
 
 JsonAnswer post_uploads_complete(WebApi& api, ApiRequest request) {
-  auto target = upload_target(api, request);
+  auto target = co_await upload_target(api, request);
   if (!target) co_return std::unexpected(target.error());
   store::CompleteRequest complete{
       .bucket = target->bucket, .key = target->key, .upload = target->upload};
@@ -152,7 +183,7 @@ JsonAnswer post_uploads_complete(WebApi& api, ApiRequest request) {
 }
 
 JsonAnswer post_uploads_abort(WebApi& api, ApiRequest request) {
-  auto target = upload_target(api, request);
+  auto target = co_await upload_target(api, request);
   if (!target) co_return std::unexpected(target.error());
   auto done = co_await api.parts().store.abort_upload(target->bucket, target->key, target->upload);
   if (!done) co_return std::unexpected(done.error());
