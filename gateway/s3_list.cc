@@ -198,6 +198,7 @@ S3Answer list_uploads(S3Call& call) {
       entry.checksum_algorithm = to_api(*upload.checksum);
       entry.checksum_type = to_string(upload.checksum_type);
     }
+    entry.initiator = initiator_of(upload.uploader);
     answer.uploads.push_back(std::move(entry));
   }
   if (listed->truncated) {

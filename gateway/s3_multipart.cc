@@ -205,6 +205,7 @@ S3Answer list_parts(S3Call& call) {
   answer.max_parts = request.max_parts;
   answer.truncated = page->truncated;
   answer.owner = store_owner();
+  answer.initiator = initiator_of(page->upload.uploader);
   if (page->upload.checksum) {
     answer.checksum_algorithm = to_api(*page->upload.checksum);
     answer.checksum_type = to_string(page->upload.checksum_type);

@@ -85,7 +85,7 @@ struct ListPartsResult {
   std::string bucket, key, upload;
   std::uint32_t part_marker = 0, next_part_marker = 0, max_parts = 1000;
   bool truncated = false;
-  Owner owner;
+  Owner owner, initiator;
   std::optional<Algorithm> checksum_algorithm;
   std::string checksum_type;
   std::vector<PartEntry> parts;
@@ -98,6 +98,7 @@ struct UploadEntry {
   TimePoint started{};
   std::optional<Algorithm> checksum_algorithm;
   std::string checksum_type;
+  Owner initiator;
 };
 struct ListUploadsResult {
   std::string bucket, prefix, delimiter;

@@ -172,7 +172,7 @@ std::string write_list_parts(const ListPartsResult& result) {
   xml.element("Bucket", result.bucket);
   xml.element("Key", result.key);
   xml.element("UploadId", result.upload);
-  write_owner(xml, "Initiator", result.owner);
+  write_owner(xml, "Initiator", result.initiator);
   write_owner(xml, "Owner", result.owner);
   xml.element("StorageClass", std::string_view("STANDARD"));
   xml.element("PartNumberMarker", result.part_marker);
@@ -205,7 +205,7 @@ std::string write_list_uploads(const ListUploadsResult& result) {
     xml.open("Upload");
     xml.element("Key", key(upload.key));
     xml.element("UploadId", upload.upload);
-    write_owner(xml, "Initiator", result.owner);
+    write_owner(xml, "Initiator", upload.initiator);
     write_owner(xml, "Owner", result.owner);
     xml.element("StorageClass", std::string_view("STANDARD"));
     xml.time("Initiated", upload.started);

@@ -133,6 +133,19 @@ TEST_F(S3Initiator, HoldersOfAGrantGoOnWithAnybodysUpload) {
   EXPECT_EQ(complete("admin", upload, put).status, 200u);
 }
 
+TEST_F(S3Initiator, ListingsNameWhoBeganAnUpload) {
+  let_both_write();
+  const auto upload = begin("carol");
+  const std::string initiator =
+      "<Initiator><ID>arn:aws:iam::000000000000:user/carol</ID>"
+      "<DisplayName>carol</DisplayName></Initiator>";
+  const std::string parts = as("carol", "GET", upload).body;
+  EXPECT_NE(parts.find(initiator), std::string::npos) << parts;
+  EXPECT_NE(parts.find("<Owner><ID>686f6c6466617374"), std::string::npos) << parts;
+  const std::string uploads = as("alice", "GET", "/research?uploads").body;
+  EXPECT_NE(uploads.find(initiator), std::string::npos) << uploads;
+}
+
 TEST_F(S3Initiator, NobodyUploadsInPartsWithoutASignature) {
   options_.block_public_access = false;
   service_.emplace(store_, policy_, audit_, clock_, random_, options_);
