@@ -355,6 +355,11 @@ Result<void> ServerParts::listen() {
     listeners_.push_back(std::move(*server));
     return {};
   };
+  const auto add_socket = [this, &add](std::string path, net::Handler handler) -> Result<void> {
+    if (auto done = add({.address = "unix:" + path}, std::move(handler)); !done) return done;
+    sockets_.push_back(std::move(path));
+    return {};
+  };
   if (auto done = add({.address = config_.s3_listen, .tls = s3_tls_},
                       [this](net::Exchange& exchange) { return s3_->handle(exchange); });
       !done) {
@@ -368,13 +373,13 @@ Result<void> ServerParts::listen() {
     return done;
   }
   // What runs on this machine as us needs no TLS and no particular address: mounts, commands.
-  if (auto done = add({.address = "unix:" + DataDirectory::s3_socket(data_.path())},
-                      [this](net::Exchange& exchange) { return s3_->handle(exchange); });
+  if (auto done = add_socket(DataDirectory::s3_socket(data_.path()),
+                             [this](net::Exchange& exchange) { return s3_->handle(exchange); });
       !done) {
     return done;
   }
-  return add({.address = "unix:" + DataDirectory::admin_socket(data_.path())},
-             [this](net::Exchange& exchange) { return web_->handle_admin(exchange); });
+  return add_socket(DataDirectory::admin_socket(data_.path()),
+                    [this](net::Exchange& exchange) { return web_->handle_admin(exchange); });
 }
 
 void ServerParts::start_housekeeping() {
@@ -440,8 +445,7 @@ void ServerParts::stop() {
   listeners_.clear();
   if (registry_) registry_->audit().flush();
   std::error_code ignored;
-  std::filesystem::remove(DataDirectory::admin_socket(data_.path()), ignored);
-  std::filesystem::remove(DataDirectory::s3_socket(data_.path()), ignored);
+  for (const auto& path : sockets_) std::filesystem::remove(path, ignored);
   // Pending coroutines hold references to the parts: the contexts end before the parts do.
   launcher_.reset();
   engine_.reset();

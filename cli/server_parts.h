@@ -105,6 +105,7 @@ class ServerParts {
   std::shared_ptr<const store::RootKeys> root_keys_;    // null: nothing is encrypted
   gateway::BodyEncryption encryption_ = gateway::BodyEncryption::none;
   std::vector<std::unique_ptr<net::HttpServer>> listeners_;
+  std::vector<std::string> sockets_;  // that we listen on
   bool tools_started_ = false;
   bool stopped_ = false;
 };

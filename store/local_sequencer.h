@@ -100,10 +100,11 @@ class Sequencer::TypedIntent final : public Intent {
     write_.reset();  // the file of a refused body is gone before its writer hears of it
     if (failure || !answer_) answer_.emplace(make_failure(failure));
     auto executor = guard_.get_executor();
-    boost::asio::post(executor,
-                      [handler = std::move(handler_), answer = std::move(*answer_)]() mutable {
-                        std::move(handler)(std::move(answer));
-                      });
+    // The guard goes with it: once the handler has run, its context may be gone.
+    boost::asio::post(executor, [handler = std::move(handler_), answer = std::move(*answer_),
+                                 guard = std::move(guard_)]() mutable {
+      std::move(handler)(std::move(answer));
+    });
   }
 
  private:

@@ -91,6 +91,26 @@ def directory_in_use(program):
         os.unlink(server.log_path)
 
 
+def socket_served_by_another(program):
+    """What is found out only when the store runs already: the end from there is orderly, every time."""
+    server = Server(program)
+    try:
+        server.start()
+        check(server.stop() == 0, "the first start ended badly")
+        other = socket.socket(socket.AF_UNIX)
+        other.bind(os.path.join(server.data, "run", "admin.sock"))
+        other.listen()
+        for _ in range(20):
+            refused(serve(program, server.data, free_port(7070), free_port(7080)), "admin.sock",
+                    "another process serves it")
+        other.close()
+        server.start()
+        check(server.stop() == 0, "the last start ended badly")
+    finally:
+        server.cleanup()
+        os.unlink(server.log_path)
+
+
 def no_fuse(program, scratch):
     wrap = ("unshare", "--mount", "--propagation", "private", "sh", "-c", WITHOUT_FUSE, "sh")
     home = os.path.join(scratch, "home")
@@ -135,6 +155,7 @@ def main():
         data_of_another_version(program, scratch)
         not_our_directory(program, scratch)
         directory_in_use(program)
+        socket_served_by_another(program)
         no_fuse(program, scratch)
         no_podman(program, scratch)
         print("refusals: ok")
