@@ -2,6 +2,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -66,7 +67,9 @@ void ChangeWaiters::notify(const std::set<std::uint64_t>& buckets) {
     }
   }
   for (auto& ticket : woken) {
-    auto strand = ticket->strand;
+    // Let go after the strand, whose context may end as soon as its waiter has been woken.
+    const auto guard = asio::make_work_guard(ticket->strand.get_inner_executor());
+    const auto strand = ticket->strand;
     asio::post(strand, [ticket = std::move(ticket)] {
       ticket->woken = true;
       ticket->timer.cancel();
