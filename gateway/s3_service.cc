@@ -357,10 +357,9 @@ boost::asio::awaitable<void> S3Service::send(S3Call& call, S3Reply reply) {
   if (reply.length) counters_.bytes_out.fetch_add(bytes, std::memory_order_relaxed);
   // A revoked grant cuts the connection, which the client sees as a short body.
   if (bytes >= watched_bytes) {
-    call.exchange.guard({[judge = std::make_shared<Rejudge>(call, call.needs)] {
-                           return judge->still_allowed();
-                         },
-                         options_.rejudge_after});
+    call.exchange.guard(
+        {[judge = std::make_shared<Rejudge>(call, call.needs)] { return judge->still_allowed(); },
+         options_.rejudge_after});
   }
   (void)co_await call.exchange.respond(std::move(reply.head), std::move(reply.body), reply.length);
 }

@@ -101,10 +101,9 @@ class Sequencer::TypedIntent final : public Intent {
     if (failure || !answer_) answer_.emplace(make_failure(failure));
     auto executor = guard_.get_executor();
     // The guard goes with it: once the handler has run, its context may be gone.
-    boost::asio::post(executor, [handler = std::move(handler_), answer = std::move(*answer_),
-                                 guard = std::move(guard_)]() mutable {
-      std::move(handler)(std::move(answer));
-    });
+    boost::asio::post(
+        executor, [handler = std::move(handler_), answer = std::move(*answer_),
+                   guard = std::move(guard_)]() mutable { std::move(handler)(std::move(answer)); });
   }
 
  private:

@@ -97,7 +97,8 @@ Result<std::unique_ptr<LocalStore>> LocalStore::open(LocalStoreOptions options, 
   state->any_damaged = !damaged->empty();
   state->sequencer = std::make_unique<Sequencer>(
       std::move(catalogue), std::move(*log), applied, clock, random,
-      Sequencer::Limits{.checkpoint_records = state->options.checkpoint_records}, state->hot, [raw = state.get()](const ApplyEffects& effects) { raw->committed(effects); });
+      Sequencer::Limits{.checkpoint_records = state->options.checkpoint_records}, state->hot,
+      [raw = state.get()](const ApplyEffects& effects) { raw->committed(effects); });
   return std::unique_ptr<LocalStore>(new LocalStore(std::move(state)));
 }
 

@@ -33,8 +33,8 @@ TEST_F(LocalThreads, TheIndexBecomesDurableAfterACountOfWrites) {
   EXPECT_GT(durable_index_bytes(), before);
 }
 
-// As a server does that ends right after its last answer. Under the sanitizers a thread of the store
-// that still held the context was seen in one of some hundred rounds.
+// As a server does that ends right after its last answer. Under the sanitizers a thread of the
+// store that still held the context was seen in one of some hundred rounds.
 TEST_F(LocalThreads, NoneHoldsOnToACallersContextOnceTheStoreIsFinished) {
   for (int round = 0; round < 100; ++round) {
     open();
@@ -42,9 +42,9 @@ TEST_F(LocalThreads, NoneHoldsOnToACallersContextOnceTheStoreIsFinished) {
     auto work = std::make_unique<asio::executor_work_guard<asio::io_context::executor_type>>(
         context->get_executor());
     std::thread io([&] { context->run(); });
-    const auto made = asio::co_spawn(
-                          *context, store->create_bucket(BucketName("data"), false), asio::use_future)
-                          .get();
+    const auto made =
+        asio::co_spawn(*context, store->create_bucket(BucketName("data"), false), asio::use_future)
+            .get();
     ASSERT_EQ(made.has_value(), round == 0);
     context->stop();
     io.join();
