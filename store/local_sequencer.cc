@@ -143,6 +143,13 @@ void Sequencer::process(std::vector<std::unique_ptr<Intent>>& intents) {
 std::optional<Error> Sequencer::commit_group(std::vector<std::unique_ptr<Intent>>& intents) {
   if (auto room = log_.make_room(state_.sequence + 1); !room) return room.error();
   if (auto begun = catalogue_.begin(); !begun) return begun.error();
+  // Its first statement takes the index's write lock, and waits for it: a reader that meets the
+  // header of the write-ahead log half changed holds it for a moment (walIndexReadHdr in SQLite's
+  // wal.c). Once it has read, a transaction no longer waits: the group would fail.
+  if (auto locked = catalogue_.set_state(state_); !locked) {
+    catalogue_.rollback();
+    return locked.error();
+  }
   WriteGroup group(catalogue_, clock_, random_, log_.end(), state_.sequence + 1);
   for (auto& intent : intents) {
     intent->judge(group);

@@ -2,8 +2,10 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/use_future.hpp>
 #include <filesystem>
+#include <future>
 #include <thread>
 
+#include "index/database.h"
 #include "tests/unit/store/local_fixture.h"
 
 namespace holdfast::store {
@@ -31,6 +33,20 @@ TEST_F(LocalThreads, TheIndexBecomesDurableAfterACountOfWrites) {
   // The writer is answered before the checkpoint; the next one is judged after it.
   ASSERT_TRUE(put("data", "last", "x"));
   EXPECT_GT(durable_index_bytes(), before);
+}
+
+// A reader may hold the index's write lock for a moment; here it is held until the write waits.
+TEST_F(LocalThreads, AWriteWaitsForTheIndexThatAReaderHolds) {
+  open();
+  make_bucket("data");
+  auto other = index::Database::open(options().directory + "/index/catalogue.db");
+  ASSERT_TRUE(other) << other.error().context;
+  ASSERT_TRUE(other->run("BEGIN IMMEDIATE"));
+  auto answer = std::async(std::launch::async, [&] { return put("data", "k", "x"); });
+  EXPECT_EQ(answer.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
+  ASSERT_TRUE(other->run("ROLLBACK"));
+  const auto done = answer.get();
+  EXPECT_TRUE(done) << done.error().context;
 }
 
 // As a server does that ends right after its last answer. Under the sanitizers a thread of the
