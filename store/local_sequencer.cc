@@ -1,36 +1,11 @@
 #include "store/local_sequencer.h"
 
-#include <sched.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "base/log.h"
 #include "store/log_format.h"
 
 namespace holdfast::store {
-namespace {
-
-// All writers wait for this thread, which itself waits for the disk most of the time: on busy cores
-// it should have its turn at once rather than a long one (sched_setattr(2), Linux 6.12; before that
-// and where it is not allowed nothing changes).
-void ask_for_short_turns() {
-  struct Attributes {  // struct sched_attr of linux/sched/types.h, which glibc 2.36 does not have
-    std::uint32_t size = sizeof(Attributes), policy = SCHED_OTHER;
-    std::uint64_t flags = 0;
-    std::int32_t nice = 0;
-    std::uint32_t priority = 0;
-    std::uint64_t runtime = 100'000, deadline = 0, period = 0;  // nanoseconds
-  };
-  Attributes wanted;
-  wanted.nice = ::getpriority(PRIO_PROCESS, 0);
-  (void)::syscall(SYS_sched_setattr, 0, &wanted, 0);
-}
-
-}  // namespace
-
 Result<std::uint64_t> WriteGroup::append(const LogOp& op, std::string_view body,
                                          const std::vector<index::PartRow>* parts) {
   if (broken_) return std::unexpected(*broken_);
@@ -114,7 +89,6 @@ std::vector<std::unique_ptr<Sequencer::Intent>> Sequencer::next_group() {
 }
 
 void Sequencer::run() {
-  ask_for_short_turns();
   for (;;) {
     auto group = next_group();
     if (group.empty()) return;  // stopping, and all is done
