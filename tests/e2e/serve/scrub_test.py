@@ -18,7 +18,11 @@ MIB = 1 << 20
 def flip(paths, needle):
     """One bit of the middle of `needle`, in the only file that holds it."""
     for path in paths:
-        with open(path, "r+b") as file:
+        try:
+            file = open(path, "r+b")
+        except FileNotFoundError:
+            continue  # the traffic beside us removed it since it was listed
+        with file:
             at = file.read().find(needle)
             if at < 0:
                 continue
