@@ -200,7 +200,11 @@ class TlsTransport final : public Transport {
     }
     error_code error;
     co_await socket_.async_wait(what, asio::redirect_error(asio::use_awaitable, error));
-    co_return end_wait(error, doing);
+    auto ended = end_wait(error, doing);
+    if (ended && what == Socket::wait_write && !permitted()) {
+      co_return fail(ErrorCode::cancelled, "the answer was cut off");
+    }
+    co_return ended;
   }
 
   // The alert, if OpenSSL made one. Who speaks plain HTTP is told so.

@@ -105,7 +105,10 @@ class PlainTransport final : public Transport {
     error_code error;
     co_await socket_.async_wait(Socket::wait_write,
                                 asio::redirect_error(asio::use_awaitable, error));
-    co_return end_wait(error, "write to the peer");
+    auto ended = end_wait(error, "write to the peer");
+    // A peer that takes a little all the time lets no wait last until the guard is due.
+    if (ended && !permitted()) co_return fail(ErrorCode::cancelled, "the answer was cut off");
+    co_return ended;
   }
 
   // Tries the system call first: with room in the socket's buffer no wait is needed at all.

@@ -1,4 +1,5 @@
 // Bodies of requests and answers: framing, sendfile, HEAD, draining, TLS.
+#include <sys/mman.h>
 
 #include <thread>
 
@@ -189,6 +190,24 @@ TEST_F(ServerTest, AReaderThatIsSlowButSteadyGetsAllOfABodyAndOneThatStopsIsCut)
   RawClient stopped(port());
   stopped.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_TRUE(cut.wait());
+}
+
+// Of small pieces, each sent at once: no step of a long one ends, and no wait lasts.
+TEST_F(ServerTest, AGuardIsAskedAlsoWhileAReaderTakesALittleAllTheTime) {
+  constexpr std::uint64_t piece = 512u << 10, pieces = 8192;
+  const auto file = std::make_shared<const Fd>(::memfd_create("body", MFD_CLOEXEC));
+  ASSERT_EQ(::ftruncate(file->get(), piece), 0);
+  serve([&](Exchange& exchange) -> asio::awaitable<void> {
+    return [](Exchange& e, std::vector<FileExtent> extents) -> asio::awaitable<void> {
+      e.guard({[] { return false; }, std::chrono::milliseconds(100)});
+      (void)co_await e.respond({}, std::move(extents), piece * pieces);
+    }(exchange, std::vector<FileExtent>(pieces, {file, 0, piece}));
+  });
+  RawClient client(port());
+  client.send(get);
+  std::uint64_t received = 0;
+  for (std::string part; !(part = client.read_exactly(64u << 10)).empty();) received += part.size();
+  EXPECT_LT(received, piece * pieces);
 }
 
 TEST_F(ServerTest, AClientThatLeavesInTheMiddleOfABodyIsIncomplete) {
