@@ -126,11 +126,12 @@ Result<void> LogWriter::append(std::string_view group) {
 
 Result<void> LogWriter::cut_at(std::uint64_t offset) {
   may_fill_ = false;  // whatever failed, room may be short
-  filled_ = 0;
   if (::ftruncate(file_.get(), static_cast<off_t>(offset)) != 0) {
     return fail_errno(errno, "cut the log");
   }
-  return sync();
+  auto synced = sync();
+  if (synced) filled_ = 0;  // until then who closes the segment has to try again
+  return synced;
 }
 
 Result<void> LogWriter::take_back(LogPosition before) {
