@@ -13,6 +13,12 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--dis
          "--window-size=1360,900"]
 
 
+def addresses_are_settled():
+    """No IPv6 address of this host is being looked at for duplicates (IFA_F_TENTATIVE of linux/if_addr.h)."""
+    with open("/proc/net/if_inet6", encoding="ascii") as table:
+        return not any(int(line.split()[4], 16) & 0x40 for line in table)
+
+
 class Person:
     def __init__(self, downloads, flags=()):
         options = webdriver.ChromeOptions()
@@ -24,6 +30,8 @@ class Person:
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
         self.driver.execute_cdp_cmd("Page.setDownloadBehavior", {"behavior": "allow", "downloadPath": downloads})
+
+        self.said = []  # what the browser's console has said so far
 
     def close(self):
         self.driver.quit()
@@ -73,7 +81,22 @@ class Person:
         return self.driver.execute_script(code, *arguments)
 
     def console_errors(self):
-        return [row["message"] for row in self.driver.get_log("browser") if row["level"] == "SEVERE"]
+        """All errors so far: the driver tells each of them once."""
+        self.said += [row["message"] for row in self.driver.get_log("browser") if row["level"] == "SEVERE"]
+        return self.said
+
+    def network_changes(self):
+        return sum("ERR_NETWORK_CHANGED" in line for line in self.console_errors())
+
+    def settle(self):
+        """Waits for a new container's interface on this host to have its address. Chromium drops what it is
+        fetching when that happens (ERR_NETWORK_CHANGED), so a page that lost something by it is loaded again."""
+        wait_for("every interface to have its address", addresses_are_settled)
+        seen = -1
+        while seen != self.network_changes():
+            seen = self.network_changes()
+            if seen > 0:
+                self.driver.refresh()
 
     def screenshot(self, path):
         self.driver.save_screenshot(path)
@@ -96,17 +119,23 @@ class Notebook:
 
     def create(self):
         """Makes a Python notebook by the contents API of the page's own origin and opens it."""
-        name = self.person.driver.execute_async_script("""
+        changes = -1
+        while changes != self.person.network_changes():  # that would end any request, and is nobody's fault
+            changes = self.person.network_changes()
+            name = self._make()
+            if name.endswith(".ipynb"):
+                self.open(name)
+                return name
+        raise StepFailed(f"the notebook server made no notebook: {name}")
+
+    def _make(self):
+        return self.person.driver.execute_async_script("""
             const done = arguments[arguments.length - 1];
             const xsrf = (document.cookie.match(/(?:^|; )_xsrf=([^;]*)/) || [])[1] || "";
             fetch("/api/contents", {method: "POST", headers: {"X-XSRFToken": xsrf, "Content-Type": "application/json"},
               body: JSON.stringify({type: "notebook"})}).then(r => r.json()).then(j => done(j.path || JSON.stringify(j)),
                                                                                  e => done("error: " + e));
         """)
-        if not name.endswith(".ipynb"):
-            raise StepFailed(f"the notebook server made no notebook: {name}")
-        self.open(name)
-        return name
 
     def open(self, name):
         self.person.go(f"{self.base_url}/notebooks/{name}")

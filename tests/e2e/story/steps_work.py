@@ -30,6 +30,7 @@ def start_jupyter(world):
         "return document.querySelector('#notebook_list') !== null"), 60)
     world.saw(f"start page after {shown:.2f} s, notebook usable after {time.monotonic() - clicked:.2f} s "
               f"at {person.driver.current_url}")
+    person.settle()
     world.notebook = Notebook(person, tool_url)
     world.notebook_name = world.notebook.create()
     answer = world.notebook.run("import os, pwd; print(6 * 7, pwd.getpwuid(os.getuid()).pw_name, os.getcwd())")

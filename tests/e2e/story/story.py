@@ -90,6 +90,8 @@ def main():
             try:
                 world.person.screenshot(os.path.join(scratch, "failed.png"))
                 print(f"    screenshot: {scratch}/failed.png; page {world.person.driver.current_url}")
+                for line in world.person.console_errors():
+                    print(f"    the browser said: {line}")
             except Exception:  # the browser may be what failed
                 pass
         print("    the server's log ends:\n" + server.log_tail())
