@@ -13,11 +13,8 @@ namespace {
 
 using s3::ApiError;
 
-std::vector<s3::HeaderView> views_of(const net::RequestHead& request) {
-  std::vector<s3::HeaderView> headers;
-  headers.reserve(request.headers.items().size());
-  for (const auto& header : request.headers.items()) headers.push_back({header.name, header.value});
-  return headers;
+s3::SigningRequest as_signed(const net::RequestHead& request) {
+  return {request.method, request.path(), request.query(), request.headers.items()};
 }
 
 }  // namespace
@@ -67,8 +64,8 @@ s3::ApiResult<Identity> Authenticator::find_identity(
 }
 
 s3::ApiResult<Identity> Authenticator::prove(
-    const s3::ParsedAuthorization& parsed, const s3::SigningRequest& message,
-    std::string_view service, std::shared_ptr<const control::PolicySnapshot> policy) {
+    s3::ParsedAuthorization parsed, const s3::SigningRequest& message, std::string_view service,
+    std::shared_ptr<const control::PolicySnapshot> policy) {
   const TimePoint now = clock_.now();
   auto identity = find_identity(parsed, std::move(policy), now);
   if (!identity) return identity;
@@ -78,7 +75,7 @@ s3::ApiResult<Identity> Authenticator::prove(
   options.now = now;
   options.service = service;
   options.cache = &own.keys;
-  auto verified = s3::verify(parsed, identity->key->secret, message, options);
+  auto verified = s3::verify(std::move(parsed), identity->key->secret, message, options);
   if (!verified) return std::unexpected(std::move(verified.error()));
   identity->signature = std::move(*verified);
   return identity;
@@ -87,14 +84,13 @@ s3::ApiResult<Identity> Authenticator::prove(
 s3::ApiResult<Identity> Authenticator::authenticate(
     const net::RequestHead& request, std::shared_ptr<const control::PolicySnapshot> policy,
     Strangers strangers) {
-  const auto headers = views_of(request);
-  const s3::SigningRequest message{request.method, request.path(), request.query(), headers};
+  const s3::SigningRequest message = as_signed(request);
   auto parsed = s3::parse_authorization(message);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
   switch (parsed->kind) {
     case s3::AuthKind::header:
     case s3::AuthKind::presigned:
-      return prove(*parsed, message, "s3", std::move(policy));
+      return prove(std::move(*parsed), message, "s3", std::move(policy));
     case s3::AuthKind::anonymous: {
       if (strangers == Strangers::refused) break;
       Identity nobody;
@@ -112,14 +108,13 @@ s3::ApiResult<Identity> Authenticator::authenticate(
 s3::ApiResult<Identity> Authenticator::authenticate_sts(
     const net::RequestHead& request, std::string_view body,
     std::shared_ptr<const control::PolicySnapshot> policy) {
-  const auto headers = views_of(request);
-  const s3::SigningRequest message{request.method, request.path(), request.query(), headers};
+  const s3::SigningRequest message = as_signed(request);
   auto parsed = s3::parse_authorization(message, s3::sha256_hex(body));
   if (!parsed) return std::unexpected(std::move(parsed.error()));
   if (parsed->kind != s3::AuthKind::header) {
     return s3::refuse(ApiError::access_denied, "The request is not signed.");
   }
-  auto identity = prove(*parsed, message, "sts", std::move(policy));
+  auto identity = prove(std::move(*parsed), message, "sts", std::move(policy));
   if (!identity) return identity;
   if (identity->signature.payload != s3::PayloadMode::hashed ||
       identity->signature.payload_hash != s3::sha256_hex(body)) {

@@ -55,8 +55,8 @@ class Authenticator {
   s3::ApiResult<Identity> find_identity(const s3::ParsedAuthorization& parsed,
                                         std::shared_ptr<const control::PolicySnapshot> policy,
                                         TimePoint now) const;
-  s3::ApiResult<Identity> prove(const s3::ParsedAuthorization& parsed,
-                                const s3::SigningRequest& message, std::string_view service,
+  s3::ApiResult<Identity> prove(s3::ParsedAuthorization parsed, const s3::SigningRequest& message,
+                                std::string_view service,
                                 std::shared_ptr<const control::PolicySnapshot> policy);
   // By thread, so that connections of different threads hardly ever wait for each other.
   struct Shard {

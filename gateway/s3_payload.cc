@@ -112,7 +112,7 @@ s3::ApiResult<std::vector<store::Checksum>> checksum_headers(const S3Call& call)
     const auto algorithm = s3::from_checksum_header(name);
     const auto stored = algorithm ? to_store(*algorithm) : std::nullopt;
     if (!stored) continue;  // -algorithm, -mode, -type
-    store::Checksum checksum{*stored, store::ChecksumType::full_object, header.value};
+    store::Checksum checksum{*stored, store::ChecksumType::full_object, std::string(header.value)};
     const std::size_t dash = checksum.value.find('-');
     if (dash != std::string::npos) {
       checksum.type = store::ChecksumType::composite;

@@ -60,7 +60,7 @@ Result<HeaderList> make_header_list(const ClientRequest& request) {
                   log_field(name));
     }
     // libcurl's notation for a header without a value ends with a semicolon.
-    append(list, value.empty() ? name + ";" : name + ": " + value);
+    append(list, value.empty() ? fmt::format("{};", name) : fmt::format("{}: {}", name, value));
   }
   // Nothing that was not asked for.
   for (const auto* name : {"Expect", "Accept", "User-Agent", "Content-Type"}) {

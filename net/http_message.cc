@@ -1,6 +1,7 @@
 #include "net/http_message.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace holdfast::net {
 namespace {
@@ -13,16 +14,52 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, {}, lower, lower);
 }
 
+Headers::Headers(const Headers& other) {
+  std::size_t bytes = 0;
+  for (const auto& item : other.items_) bytes += item.name.size() + item.value.size();
+  if (bytes == 0) return;
+  reserve(bytes);
+  for (const auto& item : other.items_) add(item.name, item.value);
+}
+
+Headers& Headers::operator=(const Headers& other) {
+  if (this != &other) *this = Headers(other);
+  return *this;
+}
+
+// Not memberwise: the fields must not outlive their texts.
+Headers& Headers::operator=(Headers&& other) noexcept {
+  items_ = std::move(other.items_);
+  texts_ = std::move(other.texts_);
+  other.items_.clear();
+  return *this;
+}
+
+void Headers::reserve(std::size_t bytes) {
+  constexpr std::size_t most = 4096;  // a bound for what a peer's head makes us set aside
+  if (!texts_) {
+    texts_ = std::make_unique<std::pmr::monotonic_buffer_resource>(std::min(bytes, most));
+  }
+}
+
+std::string_view Headers::keep(std::string_view text) {
+  if (text.empty()) return {};
+  reserve(512);
+  auto* place = static_cast<char*>(texts_->allocate(text.size(), 1));
+  std::memcpy(place, text.data(), text.size());
+  return {place, text.size()};
+}
+
 void Headers::add(std::string_view name, std::string_view value) {
   if (items_.capacity() == 0) items_.reserve(12);
-  items_.push_back(Header{std::string(name), std::string(value)});
+  items_.push_back({keep(name), keep(value)});
 }
 
 void Headers::set(std::string_view name, std::string_view value) {
   const auto first = std::ranges::find_if(
       items_, [&](const Header& h) { return equal_ignoring_case(h.name, name); });
   if (first == items_.end()) return add(name, value);
-  first->value = value;
+  first->value = keep(value);
   items_.erase(std::remove_if(first + 1, items_.end(),
                               [&](const Header& h) { return equal_ignoring_case(h.name, name); }),
                items_.end());

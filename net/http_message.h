@@ -4,21 +4,33 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <memory_resource>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/header_view.h"
+
 namespace holdfast::net {
 
-struct Header {
-  std::string name;
-  std::string value;
-};
+using Header = HeaderView;
 
+// Keeps its texts in one place: a head has a dozen fields, most of them too long for a std::string
+// without an allocation of its own. What it hands out stays valid, whatever is added, until the
+// object ends or is assigned to; what set() and remove() took out keeps its room until then.
 class Headers {
  public:
+  Headers() = default;
+  Headers(const Headers& other);
+  Headers& operator=(const Headers& other);
+  Headers(Headers&&) noexcept = default;
+  Headers& operator=(Headers&& other) noexcept;
+
+  // Room for so many bytes of text, when that is known before the first is added.
+  void reserve(std::size_t bytes);
   void add(std::string_view name, std::string_view value);
   void set(std::string_view name, std::string_view value);  // replaces every one of that name
   void remove(std::string_view name);
@@ -30,6 +42,9 @@ class Headers {
   const std::vector<Header>& items() const { return items_; }
 
  private:
+  std::string_view keep(std::string_view text);
+
+  std::unique_ptr<std::pmr::monotonic_buffer_resource> texts_;
   std::vector<Header> items_;
 };
 

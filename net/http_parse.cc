@@ -50,6 +50,7 @@ class Lines {
     return line;
   }
   bool empty() const { return rest_.empty(); }
+  std::size_t left() const { return rest_.size(); }
 
  private:
   std::string_view rest_;
@@ -112,6 +113,7 @@ HeadResult<void> note_field(Fields& fields, std::string_view name, std::string_v
 }
 
 HeadResult<void> parse_fields(Lines& lines, Fields& fields) {
+  fields.headers.reserve(lines.left());
   for (;;) {
     auto line = lines.next();
     if (!line) return std::unexpected(line.error());

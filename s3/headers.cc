@@ -69,9 +69,8 @@ std::string unquote_etag(std::string_view text) {
 }
 
 std::string quote_etag(std::string_view etag) {
-  std::string out = "\"";
-  out += etag;
-  out += '"';
+  std::string out(etag.size() + 2, '"');
+  std::ranges::copy(etag, out.begin() + 1);
   return out;
 }
 

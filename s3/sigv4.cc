@@ -55,13 +55,17 @@ void append_canonical_query(std::string& out, const QueryParameters& query) {
   }
 }
 
-std::string join(std::span<const std::string> names) {
-  std::string out;
-  out.reserve(names.size() * 20);
+void append_joined(std::string& out, std::span<const std::string> names) {
+  const std::size_t begin = out.size();
   for (const std::string& name : names) {
-    if (!out.empty()) out += ';';
+    if (out.size() != begin) out += ';';
     out += name;
   }
+}
+
+std::string join(std::span<const std::string> names) {
+  std::string out;
+  append_joined(out, names);
   return out;
 }
 
@@ -98,7 +102,8 @@ std::string Scope::text() const {
   std::string out;
   out.reserve(date.size() + region.size() + service.size() + 15);
   out.append(date).append(1, '/').append(region).append(1, '/').append(service);
-  return out.append("/aws4_request");
+  out.append("/aws4_request");
+  return out;
 }
 
 SigningKey derive_signing_key(std::string_view secret, const Scope& scope) {
@@ -146,7 +151,7 @@ std::string canonical_request(const SigningRequest& request, const QueryParamete
     append_canonical_header(out, request.headers, name);
   }
   out += '\n';
-  out += join(signed_headers);
+  append_joined(out, signed_headers);
   out += '\n';
   out += payload_hash;
   return out;
@@ -157,7 +162,8 @@ std::string string_to_sign(std::string_view amz_date, std::string_view scope,
   std::string out;
   out.reserve(160);
   out.append("AWS4-HMAC-SHA256\n").append(amz_date).append(1, '\n').append(scope);
-  return out.append(1, '\n').append(sha256_hex(canonical));
+  out.append(1, '\n').append(sha256_hex(canonical));
+  return out;
 }
 
 std::string sign_hex(const SigningKey& key, std::string_view text) {

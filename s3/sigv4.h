@@ -14,15 +14,14 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/header_view.h"
 #include "s3/error.h"
 #include "s3/names.h"
 #include "s3/signing_key.h"
 
 namespace holdfast::s3 {
 
-struct HeaderView {
-  std::string_view name, value;
-};
+using holdfast::HeaderView;
 
 // A request as it is on the wire; nothing here is decoded. Only views: the message must live.
 struct SigningRequest {
@@ -125,7 +124,7 @@ struct VerifiedSignature {
 // REQUIRES: parsed came from parse_authorization(request) and is not anonymous. Checks, in order:
 // scope, time (±max_skew; a presigned URL at most 7 days and not expired), host and every x-amz-*
 // header signed, signature in constant time.
-ApiResult<VerifiedSignature> verify(const ParsedAuthorization& parsed, std::string_view secret,
+ApiResult<VerifiedSignature> verify(ParsedAuthorization parsed, std::string_view secret,
                                     const SigningRequest& request, const VerifyOptions& options);
 
 // What an anonymous request's body is read with (s3/payload.h). REQUIRES: parsed is anonymous.

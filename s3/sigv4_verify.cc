@@ -362,7 +362,7 @@ ApiResult<ParsedAuthorization> parse_authorization(const SigningRequest& request
   return out;
 }
 
-ApiResult<VerifiedSignature> verify(const ParsedAuthorization& parsed, std::string_view secret,
+ApiResult<VerifiedSignature> verify(ParsedAuthorization parsed, std::string_view secret,
                                     const SigningRequest& request, const VerifyOptions& options) {
   // Default deny: only kinds that carry a signature get here, and a secret that exists.
   if (parsed.kind != AuthKind::header && parsed.kind != AuthKind::presigned) {
@@ -387,9 +387,9 @@ ApiResult<VerifiedSignature> verify(const ParsedAuthorization& parsed, std::stri
   }
   out.kind = parsed.kind;
   out.payload = parsed.payload;
-  out.payload_hash = parsed.payload_hash;
-  out.seed_signature = parsed.signature;
-  out.amz_date = parsed.amz_date;
+  out.payload_hash = std::move(parsed.payload_hash);
+  out.seed_signature = std::move(parsed.signature);
+  out.amz_date = std::move(parsed.amz_date);
   out.timestamp = parsed.timestamp;
   return out;
 }

@@ -96,11 +96,10 @@ net::ClientRequest S3Client::sign(const S3Call& call, const s3::Credentials& cre
   request.stall_timeout = options_.stall_timeout + call.wait;
   if (credentials.access_key.empty()) return request;
 
-  std::vector<s3::HeaderView> views;
-  for (const auto& header : request.headers.items()) views.push_back({header.name, header.value});
   s3::SignOptions how{.now = clock_.now(), .region = options_.region, .cache = &keys_};
   if (call.stream == nullptr) how.payload_hash = s3::sha256_hex(call.body);
-  const auto added = s3::sign_headers({call.method, path, query, views}, credentials, how);
+  const auto added =
+      s3::sign_headers({call.method, path, query, request.headers.items()}, credentials, how);
   for (const auto& [name, value] : added.headers) request.headers.add(name, value);
   return request;
 }

@@ -150,7 +150,7 @@ std::vector<Checksum> checksums_of(const net::Headers& headers) {
   std::vector<s3::ChecksumValue> values;
   for (const auto& header : headers.items()) {
     const auto algorithm = s3::from_checksum_header(s3::ascii_lower(header.name));
-    if (algorithm) values.push_back({*algorithm, header.value});
+    if (algorithm) values.push_back({*algorithm, std::string(header.value)});
   }
   return from_values(values, headers.get("x-amz-checksum-type"));
 }

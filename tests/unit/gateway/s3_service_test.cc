@@ -78,7 +78,7 @@ TEST_F(S3ServiceTest, ChunksAreChainedBySignature) {
   const std::string data(70'000, 'c');
   auto unsigned_head = head_of("PUT", "/research/chunked",
                                header("x-amz-decoded-content-length", std::to_string(data.size())));
-  const auto all = views(unsigned_head.headers);
+  const auto& all = unsigned_head.headers.items();
   s3::SignOptions options;
   options.now = clock_.now();
   options.payload_hash = s3::streaming_payload;

@@ -35,7 +35,7 @@ class S3Sts : public S3Fixture {
     net::Headers headers;
     headers.add("Content-Type", "application/x-www-form-urlencoded");
     auto head = head_of("POST", "/", headers);
-    const auto all = views(head.headers);
+    const auto& all = head.headers.items();
     s3::SignOptions options;
     options.now = clock_.now();
     options.service = service;
@@ -188,7 +188,7 @@ TEST_F(S3Sts, TheBodyIsPartOfTheSignature) {
   net::Headers headers;
   headers.add("Content-Type", "application/x-www-form-urlencoded");
   auto head = head_of("POST", "/", headers);
-  const auto all = views(head.headers);
+  const auto& all = head.headers.items();
   s3::SignOptions options;
   options.now = clock_.now();
   options.service = "sts";

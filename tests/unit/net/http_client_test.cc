@@ -73,7 +73,8 @@ class ClientTest : public ServerTest {
 TEST_F(ClientTest, SendsTargetMethodAndHeadersAsGivenAndNothingMore) {
   serve([](Exchange& exchange) -> asio::awaitable<void> {
     std::string seen = exchange.request().method + " " + exchange.request().target;
-    for (const auto& h : exchange.request().headers.items()) seen += "\n" + h.name + "=" + h.value;
+    for (const auto& h : exchange.request().headers.items())
+      seen += fmt::format("\n{}={}", h.name, h.value);
     ResponseHead head{418, {}};
     head.headers.add("X-Empty", "");
     head.headers.add("X-Two", "a");
