@@ -8,20 +8,28 @@ namespace {
 
 namespace asio = boost::asio;
 
-class StringReader final : public BodyReader {
+template <class Owner>
+class TextReader final : public BodyReader {
  public:
-  explicit StringReader(std::string bytes) : bytes_(std::move(bytes)) {}
+  explicit TextReader(Owner owner) : owner_(std::move(owner)) {}
 
   asio::awaitable<Result<std::size_t>> read(std::span<std::byte> out) override {
-    const std::size_t n = std::min(out.size(), bytes_.size() - at_);
-    std::memcpy(out.data(), bytes_.data() + at_, n);
+    const std::size_t n = std::min(out.size(), text().size() - at_);
+    std::memcpy(out.data(), text().data() + at_, n);
     at_ += n;
     co_return n;
   }
-  std::optional<std::uint64_t> size() const override { return bytes_.size(); }
+  std::optional<std::uint64_t> size() const override { return text().size(); }
 
  private:
-  std::string bytes_;
+  std::string_view text() const {
+    if constexpr (std::is_same_v<Owner, SharedText>)
+      return owner_.text;
+    else
+      return owner_;
+  }
+
+  Owner owner_;
   std::size_t at_ = 0;
 };
 
@@ -60,17 +68,26 @@ class ExtentReader final : public BodyReader {
 }  // namespace
 
 std::unique_ptr<BodyReader> make_string_reader(std::string bytes) {
-  return std::make_unique<StringReader>(std::move(bytes));
+  return std::make_unique<TextReader<std::string>>(std::move(bytes));
 }
 
 std::unique_ptr<BodyReader> make_extent_reader(std::vector<FileExtent> extents) {
   return std::make_unique<ExtentReader>(std::move(extents));
 }
 
+std::optional<std::string_view> bytes_of(const Body& body) {
+  if (const auto* text = std::get_if<std::string>(&body)) return *text;
+  if (const auto* shared = std::get_if<SharedText>(&body)) return shared->text;
+  return std::nullopt;
+}
+
 std::unique_ptr<BodyReader> make_reader(Body body) {
   if (auto* text = std::get_if<std::string>(&body)) return make_string_reader(std::move(*text));
   if (auto* extents = std::get_if<std::vector<FileExtent>>(&body)) {
     return make_extent_reader(std::move(*extents));
+  }
+  if (auto* shared = std::get_if<SharedText>(&body)) {
+    return std::make_unique<TextReader<SharedText>>(std::move(*shared));
   }
   return std::get<std::unique_ptr<BodyReader>>(std::move(body));
 }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -36,8 +37,17 @@ struct FileExtent {
   std::uint64_t length = 0;
 };
 
+// Bytes in memory that others read, too: a part of what `owner` keeps unchanged.
+struct SharedText {
+  std::shared_ptr<const void> owner;
+  std::string_view text;
+};
+
 // What a read answers: bytes in memory, extents of files, or a stream.
-using Body = std::variant<std::string, std::vector<FileExtent>, std::unique_ptr<BodyReader>>;
+using Body =
+    std::variant<std::string, std::vector<FileExtent>, std::unique_ptr<BodyReader>, SharedText>;
+// The bytes of a body that is in memory; nullopt for one that is not.
+std::optional<std::string_view> bytes_of(const Body& body);
 
 std::unique_ptr<BodyReader> make_string_reader(std::string bytes);
 // Reads extents with pread; blocks the calling thread for each chunk (page cache or local disk).

@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -28,6 +29,12 @@ std::uint64_t Random::below(std::uint64_t bound) {
 }
 
 std::string Random::hex(std::size_t bytes) {
+  std::array<std::byte, 32> small;
+  if (bytes <= small.size()) {
+    const auto raw = std::span(small).first(bytes);
+    fill(raw);
+    return to_hex(raw);
+  }
   std::vector<std::byte> raw(bytes);
   fill(raw);
   return to_hex(raw);

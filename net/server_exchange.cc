@@ -121,7 +121,7 @@ asio::awaitable<Result<void>> ServerExchange::respond(ResponseHead head, std::st
 
 asio::awaitable<Result<void>> ServerExchange::respond(ResponseHead head, Body body,
                                                       std::optional<std::uint64_t> length) {
-  if (auto* text = std::get_if<std::string>(&body)) {
+  if (const auto text = bytes_of(body)) {
     // The answer to HEAD may count a body that was never made.
     auto begun = begin_answer(head, text->empty() ? length.value_or(0) : text->size());
     if (!begun) co_return std::unexpected(begun.error());

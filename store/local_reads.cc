@@ -99,7 +99,8 @@ Async<GetResult> LocalStore::get(GetRequest request) {
     auto result = judge_read(request, object);
     if (!result) co_return result;
     if (object.body) {
-      result->body = object.body->substr(result->first, result->length);
+      const auto part = std::string_view(*object.body).substr(result->first, result->length);
+      result->body = SharedText{std::move(lookup->found), part};
       co_return result;
     }
     auto extents = slice_extents(object.extents, result->first, result->length);

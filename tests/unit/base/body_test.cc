@@ -64,6 +64,13 @@ TEST(Bodies, EveryKindBecomesAReader) {
   Body extents = std::vector<FileExtent>{{file_with(directory / "a", "file"), 0, 4}};
   EXPECT_EQ(*run(read_all(*make_reader(std::move(extents)), 100)), "file");
   EXPECT_EQ(*run(read_all(*make_reader(Body(make_string_reader("stream"))), 100)), "stream");
+  auto owner = std::make_shared<const std::string>("a part of it");
+  const std::string_view part = std::string_view(*owner).substr(2, 4);
+  Body shared = SharedText{std::move(owner), part};
+  EXPECT_EQ(bytes_of(shared), "part");
+  EXPECT_EQ(make_reader(SharedText{nullptr, "four"})->size(), 4u);
+  EXPECT_EQ(*run(read_all(*make_reader(std::move(shared)), 100)), "part");
+  EXPECT_EQ(bytes_of(Body(make_string_reader("stream"))), std::nullopt);
 }
 
 }  // namespace

@@ -35,6 +35,28 @@ TEST(HotObjects, GivesBackWhatWasKeptOfThatBucketOnly) {
   EXPECT_FALSE(hot.find(BucketName("two"), "k"));
 }
 
+class HotStore : public LocalStoreTest {};
+
+TEST_F(HotStore, ABodyThatIsBeingSentIsTheOneThatWasRead) {
+  open();
+  make_bucket("data");
+  ASSERT_TRUE(put("data", "k", "the old body"));
+  ASSERT_EQ(*get("data", "k"), "the old body");
+  auto sent = get_result(get_request("data", "k"));
+  ASSERT_TRUE(sent);
+  ASSERT_TRUE(std::holds_alternative<SharedText>(sent->body)) << "from memory, without a copy";
+  auto request = get_request("data", "k");
+  request.range = ByteRange{.first = 4, .last = 6};
+  auto part = get_result(request);
+  ASSERT_TRUE(part);
+  ASSERT_TRUE(put("data", "k", "another"));
+  EXPECT_EQ(*get("data", "k"), "another");
+  close();
+  EXPECT_EQ(*bytes_of(sent->body), "the old body");
+  EXPECT_EQ(*text_of(std::move(sent)), "the old body");
+  EXPECT_EQ(*text_of(std::move(part)), "old");
+}
+
 TEST(HotObjects, RefusesWhatWasLookedUpBeforeACommit) {
   HotObjects hot(roomy);
   const auto before = hot.ticket("k");
