@@ -20,9 +20,10 @@ std::int64_t nanoseconds(TimePoint time) { return time.time_since_epoch().count(
 // Each field as "<length>:<bytes>", so that no two rows have the same text.
 std::string canonical(const index::AuditRow& row) {
   std::string out;
+  out.reserve(512);
   const auto add = [&out](std::string_view field) {
-    fmt::format_to(std::back_inserter(out), "{}:", field.size());
-    out.append(field);
+    const fmt::format_int size(field.size());
+    out.append(size.data(), size.size()).append(1, ':').append(field);
   };
   add(std::to_string(row.sequence));
   add(std::to_string(row.time));
@@ -150,27 +151,29 @@ Result<void> AuditLog::write_batch(std::vector<AuditEvent> batch, std::uint64_t 
   auto transaction = database_.begin();
   if (!transaction) return std::unexpected(transaction.error());
   if (dropped > 0) {
-    auto done = append_within_transaction({.time = clock_.now(),
-                                           .actor = PrincipalName("holdfast"),
-                                           .action = "audit.dropped",
-                                           .outcome = "failed",
-                                           .detail = fmt::format(R"({{"events":{}}})", dropped)});
-    if (!done) return done;
+    batch.insert(batch.begin(), {.time = clock_.now(),
+                                 .actor = PrincipalName("holdfast"),
+                                 .action = "audit.dropped",
+                                 .outcome = "failed",
+                                 .detail = fmt::format(R"({{"events":{}}})", dropped)});
   }
-  for (auto& event : batch) {
-    if (auto done = append_within_transaction(std::move(event)); !done) return done;
-  }
+  if (auto done = append_within_transaction(std::move(batch)); !done) return done;
   return transaction->commit();
 }
 
-Result<void> AuditLog::append_within_transaction(AuditEvent event) {
-  if (event.time == TimePoint{}) event.time = clock_.now();
+Result<void> AuditLog::append_within_transaction(std::vector<AuditEvent> events) {
+  if (events.empty()) return {};
   auto head = database_.audit_head();
   if (!head) return std::unexpected(head.error());
-  auto row = to_row(std::move(event));
-  row.sequence = head->sequence + 1;
-  row.hash = chain(head->hash, row);
-  return database_.append(row);
+  for (auto& event : events) {
+    if (event.time == TimePoint{}) event.time = clock_.now();
+    auto row = to_row(std::move(event));
+    row.sequence = ++head->sequence;
+    row.hash = chain(head->hash, row);
+    if (auto done = database_.append(row); !done) return done;
+    head->hash = std::move(row.hash);
+  }
+  return database_.set_audit_head(*head);
 }
 
 Result<std::vector<AuditEvent>> AuditLog::tail(std::size_t limit, const AuditFilter& filter) {

@@ -75,7 +75,7 @@ class AuditLog {
   Result<AuditVerdict> verify();
 
   // For the registry: appends within the open transaction.
-  Result<void> append_within_transaction(AuditEvent event);
+  Result<void> append_within_transaction(std::vector<AuditEvent> events);
 
  private:
   void run();

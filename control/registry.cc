@@ -35,7 +35,7 @@ Result<void> Registry::Parts::change(const Actor& actor, AuditEvent event, Touch
     return done;
   }
   if (!event.action.empty()) {
-    if (auto told = audit->append_within_transaction(std::move(event)); !told) return told;
+    if (auto told = audit->append_within_transaction({std::move(event)}); !told) return told;
   }
   if (touches == Touches::access) {
     if (auto bumped = bump_epoch(); !bumped) return bumped;

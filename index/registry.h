@@ -119,7 +119,8 @@ class RegistryDatabase {
   Result<std::optional<ToolRow>> tool(std::string_view user, std::string_view tool);
   Result<std::vector<ToolRow>> tools();
 
-  Result<void> append(const AuditRow& row);  // and moves the head
+  Result<void> append(const AuditRow& row);
+  Result<void> set_audit_head(const AuditHead& head);
   Result<AuditHead> audit_head();
 
  private:

@@ -92,13 +92,15 @@ Result<std::vector<ToolRow>> RegistryDatabase::tools() {
 }
 
 Result<void> RegistryDatabase::append(const AuditRow& row) {
-  auto done = execute(database_, "INSERT INTO audit VALUES(?,?,?,?,?,?,?,?,?,?,?,?)", row.sequence,
-                      row.time, blob(row.actor), blob(row.on_behalf_of), blob(row.action),
-                      blob(row.target), blob(row.outcome), row.grant, blob(row.request_id),
-                      blob(row.source), blob(row.detail), blob(row.hash));
-  if (!done) return done;
-  return execute(database_, "INSERT OR REPLACE INTO audit_head VALUES(1,?,?)", row.sequence,
-                 blob(row.hash));
+  return execute(database_, "INSERT INTO audit VALUES(?,?,?,?,?,?,?,?,?,?,?,?)", row.sequence,
+                 row.time, blob(row.actor), blob(row.on_behalf_of), blob(row.action),
+                 blob(row.target), blob(row.outcome), row.grant, blob(row.request_id),
+                 blob(row.source), blob(row.detail), blob(row.hash));
+}
+
+Result<void> RegistryDatabase::set_audit_head(const AuditHead& head) {
+  return execute(database_, "INSERT OR REPLACE INTO audit_head VALUES(1,?,?)", head.sequence,
+                 blob(head.hash));
 }
 
 Result<AuditHead> RegistryDatabase::audit_head() { return read_head(database_); }
