@@ -38,10 +38,11 @@ class BlockingPool {
                                     guard = std::move(guard)]() mutable {
             Answer answer = job();
             auto executor = guard.get_executor();
-            boost::asio::post(executor,
-                              [handler = std::move(handler), answer = std::move(answer)]() mutable {
-                                std::move(handler)(std::move(answer));
-                              });
+            // The guard goes with the answer: once the handler has run, its context may be gone.
+            boost::asio::post(executor, [handler = std::move(handler), answer = std::move(answer),
+                                         guard = std::move(guard)]() mutable {
+              std::move(handler)(std::move(answer));
+            });
           });
         },
         boost::asio::use_awaitable, std::move(work));
