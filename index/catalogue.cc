@@ -139,6 +139,7 @@ Result<Catalogue> Catalogue::open(const std::string& path, Role role) {
   if (!database) return std::unexpected(database.error());
   Catalogue catalogue;
   catalogue.database_ = std::move(*database);
+  catalogue.role_ = role;
   if (role == Role::reader) return catalogue;
   // Longer than SQLite's own 1,000 pages: a checkpoint is the one place where the writer waits for
   // the database file.
@@ -156,7 +157,9 @@ Result<void> run_kept(Database& database, std::string_view sql) {
 }
 }  // namespace
 
-Result<void> Catalogue::begin() { return run_kept(database_, "BEGIN"); }
+Result<void> Catalogue::begin() {
+  return run_kept(database_, role_ == Role::reader ? "BEGIN" : "BEGIN IMMEDIATE");
+}
 Result<void> Catalogue::commit() { return run_kept(database_, "COMMIT"); }
 void Catalogue::rollback() {
   if (database_.in_transaction()) (void)run_kept(database_, "ROLLBACK");

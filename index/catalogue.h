@@ -30,7 +30,10 @@ class Catalogue {
   // corrupted: not a database, or one that cannot be trusted: rebuild. not_supported: a newer one.
   static Result<Catalogue> open(const std::string& path, Role role);
 
-  // --- Transactions (the writer) and snapshots (a reader that asks twice).
+  // --- Transactions (the writer) and snapshots (a reader that asks twice). A writer's begin waits
+  // for the write lock: a reader that finds the header of the write-ahead log half changed holds
+  // it for a moment (walIndexReadHdr in SQLite's wal.c), and a transaction that has read something
+  // no longer waits but fails.
   Result<void> begin();
   Result<void> commit();
   void rollback();
@@ -113,7 +116,7 @@ class Catalogue {
   Result<void> erase_segments(std::uint64_t until);
 
   // --- Change feed
-  Result<void> insert_change(const ChangeRow& change);
+  Result<void> insert_change(const NewChange& change);
   Result<ChangeRows> changes(const ChangeQuery& query);
   // Forgets entries up to and including `sequence`.
   Result<void> trim_changes(std::uint64_t sequence);
@@ -135,6 +138,7 @@ class Catalogue {
   static PartRow to_part(const Statement& row);
 
   Database database_;
+  Role role_ = Role::reader;
   std::array<std::optional<Statement>, query_count> statements_;
 };
 

@@ -69,7 +69,6 @@ struct BlobRow {
   std::uint64_t bytes = 0, checksum = 0;
   bool damaged = false;
 };
-
 struct SegmentRow {
   std::uint64_t number = 0;
   std::int64_t live_bytes = 0;  // of bodies
@@ -84,13 +83,17 @@ struct LodgerRow {
   std::uint32_t number = 0;
 };
 
-struct ChangeRow {
+// Of std::string when it is read, of std::string_view when it is about to be written.
+template <class Text>
+struct BasicChange {
   std::uint64_t bucket = 0, sequence = 0;
   int kind = 0;
-  std::string key, version, etag;
+  Text key, version, etag;
   std::uint64_t size = 0;
   std::int64_t time = 0;
 };
+using ChangeRow = BasicChange<std::string>;
+using NewChange = BasicChange<std::string_view>;
 
 // --- Queries. `marker` is exclusive; one that is a common prefix skips all below it.
 struct KeyQuery {
@@ -104,7 +107,6 @@ struct KeyPage {
   bool truncated = false;
   std::string next;
 };
-
 struct VersionQuery {
   std::uint64_t bucket = 0;
   std::string prefix, delimiter, key_marker;
@@ -117,7 +119,6 @@ struct VersionPage {
   bool truncated = false;
   std::string next_key, next_version;
 };
-
 struct UploadQuery {
   std::uint64_t bucket = 0;
   std::string prefix, delimiter, key_marker, upload_marker;
@@ -129,7 +130,6 @@ struct UploadPage {
   bool truncated = false;
   std::string next_key, next_upload;
 };
-
 struct ChangeQuery {
   std::uint64_t bucket = 0, after = 0;
   std::string prefix;

@@ -148,7 +148,7 @@ Result<std::vector<PartRow>> Catalogue::parts(std::string_view upload, std::uint
 
 // --- Change feed
 
-Result<void> Catalogue::insert_change(const ChangeRow& change) {
+Result<void> Catalogue::insert_change(const NewChange& change) {
   return execute(Query::insert_change, change.bucket, change.sequence, change.kind,
                  blob(change.key), blob(change.version), blob(change.etag), change.size,
                  change.time);

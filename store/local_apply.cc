@@ -55,18 +55,20 @@ class Applier {
     return catalogue_.set_document(op.bucket, std::to_underlying(op.kind), op.text);
   }
 
-  Result<void> operator()(const PutVersionOp& op) {
+  Result<void> operator()(PutVersionOp& op) {
     effects_.touched_keys.push_back(op.key);
-    index::VersionRow row{op.bucket, op.key,  place_.sequence, op.version, op.delete_marker,
-                          op.etag,   op.size, op.time,         op.meta};
-    auto extents = placed(op.extents);
+    auto taken_in =
+        take_in(op.extents, {.bucket = op.bucket, .sequence = place_.sequence, .key = op.key});
+    if (!taken_in) return taken_in;
+    const auto extents = placed(std::move(op.extents));
     refer(extents, +1);
-    row.extents = encode_extents(extents);
-    if (auto gone = make_way(op); !gone) return gone;
+    const index::VersionRow row{
+        op.bucket,          std::move(op.key),      place_.sequence, std::move(op.version),
+        op.delete_marker,   std::move(op.etag),     op.size,         op.time,
+        std::move(op.meta), encode_extents(extents)};
+    if (auto gone = make_way(row); !gone) return gone;
     count(row, +1);
     auto put = op.delete_marker ? catalogue_.insert_old(row) : catalogue_.insert_current(row);
-    if (put)
-      put = take_in(op.extents, {.bucket = op.bucket, .sequence = place_.sequence, .key = op.key});
     if (!put) return put;
     effects_.row_bytes += size_of(row);
     if (!op.upload.empty()) {
@@ -263,24 +265,24 @@ class Applier {
 
   // The present version becomes an old one; the version "null" is one at most, so that a new one
   // takes the place of the former.
-  Result<void> make_way(const PutVersionOp& op) {
-    const bool null = op.version == "null";
-    auto current = catalogue_.find_current(op.bucket, op.key);
+  Result<void> make_way(const index::VersionRow& row) {
+    const bool null = row.version == "null";
+    auto current = catalogue_.find_current(row.bucket, row.key);
     if (!current) return std::unexpected(current.error());
     if (*current && null && (*current)->version == "null") {
-      if (auto gone = catalogue_.erase_current(op.bucket, op.key); !gone) return gone;
+      if (auto gone = catalogue_.erase_current(row.bucket, row.key); !gone) return gone;
       count(**current, -1);
       return release(**current);
     }
     if (*current) {
-      if (auto moved = catalogue_.move_current_to_old(op.bucket, op.key); !moved) return moved;
+      if (auto moved = catalogue_.move_current_to_old(row.bucket, row.key); !moved) return moved;
     }
-    if (!null) return {};
-    auto old = catalogue_.find_old_null(op.bucket, op.key);
+    if (!null || place_.never_versioned) return {};
+    auto old = catalogue_.find_old_null(row.bucket, row.key);
     if (!old) return std::unexpected(old.error());
     if (!*old) return {};
     count(**old, -1);
-    auto gone = catalogue_.erase_old(op.bucket, op.key, (*old)->sequence);
+    auto gone = catalogue_.erase_old(row.bucket, row.key, (*old)->sequence);
     return gone ? release(**old) : gone;
   }
 
@@ -332,7 +334,7 @@ class Applier {
 
 }  // namespace
 
-Result<void> apply_op(index::Catalogue& catalogue, const LogOp& op, const RecordPlace& place,
+Result<void> apply_op(index::Catalogue& catalogue, LogOp op, const RecordPlace& place,
                       ApplyEffects& effects) {
   Applier applier(catalogue, place, effects);
   auto done = std::visit(applier, op);

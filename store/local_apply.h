@@ -24,6 +24,8 @@ struct RecordPlace {
   bool partial_log = false;
   // All parts of the upload that the operation completes, where the caller has just read them.
   const std::vector<index::PartRow>* parts = nullptr;
+  // The bucket of a new version keeps none but the last: there is no old one called "null".
+  bool never_versioned = false;
 };
 
 struct UsageDelta {
@@ -41,7 +43,8 @@ struct ApplyEffects {
   std::vector<std::string> touched_keys;  // whose versions, or what they say, are others now
 };
 
-Result<void> apply_op(index::Catalogue& catalogue, const LogOp& op, const RecordPlace& place,
+// Takes out of `op` what goes into rows.
+Result<void> apply_op(index::Catalogue& catalogue, LogOp op, const RecordPlace& place,
                       ApplyEffects& effects);
 // Writes what adds up over a group, partly into `state`; once, before the commit.
 Result<void> apply_sums(index::Catalogue& catalogue, const ApplyEffects& effects,

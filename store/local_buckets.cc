@@ -49,7 +49,7 @@ Async<void> LocalStore::create_bucket(BucketName name, bool object_lock) {
 
 Async<void> LocalStore::delete_bucket(BucketName name) {
   co_return co_await state_->sequencer->submit([name](WriteGroup& group) -> Result<void> {
-    auto bucket = find_bucket(group.catalogue(), name);
+    auto bucket = group.find_bucket(name);
     if (!bucket) return std::unexpected(bucket.error());
     auto empty = group.catalogue().holds_no_version(bucket->id);
     if (!empty) return std::unexpected(empty.error());
@@ -93,7 +93,7 @@ Async<BucketInfo> LocalStore::head_bucket(BucketName name) {
 Async<void> LocalStore::set_versioning(BucketName name, Versioning versioning) {
   co_return co_await state_->sequencer->submit(
       [name, versioning](WriteGroup& group) -> Result<void> {
-        auto bucket = find_bucket(group.catalogue(), name);
+        auto bucket = group.find_bucket(name);
         if (!bucket) return std::unexpected(bucket.error());
         const auto present = static_cast<Versioning>(bucket->versioning);
         if (present == versioning) return {};
@@ -129,7 +129,7 @@ Async<void> LocalStore::set_bucket_document(BucketName name, BucketDocument kind
   const std::size_t bytes = text.size();
   co_return co_await state_->sequencer->submit(
       [name, kind, text = std::move(text)](WriteGroup& group) -> Result<void> {
-        auto bucket = find_bucket(group.catalogue(), name);
+        auto bucket = group.find_bucket(name);
         if (!bucket) return std::unexpected(bucket.error());
         if (kind == BucketDocument::object_lock) {
           if (auto allowed = check_lock_document(*bucket, text); !allowed) return allowed;

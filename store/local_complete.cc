@@ -177,7 +177,7 @@ Result<PutResult> answer_again(WriteGroup& group, const index::BucketRow& bucket
 }
 
 Result<PutResult> judge_complete(WriteGroup& group, const CompleteRequest& request) {
-  auto bucket = find_bucket(group.catalogue(), request.bucket);
+  auto bucket = group.find_bucket(request.bucket);
   if (!bucket) return std::unexpected(bucket.error());
   auto upload = group.catalogue().find_upload(request.upload.value);
   if (!upload) return std::unexpected(upload.error());

@@ -26,11 +26,20 @@ class WriteGroup {
   std::uint64_t next_sequence() const { return next_sequence_; }
   const ApplyEffects& effects() const { return effects_; }  // of what was appended so far
 
+  // The bucket's row as the group has left it, looked up once for writes that come together.
+  Result<index::BucketRow> find_bucket(const BucketName& name);
+
+  // What the caller knows of the index, so that applying need not look again.
+  struct Known {
+    const std::vector<index::PartRow>* parts = nullptr;  // as RecordPlace
+    bool never_versioned = false;
+  };
   // Puts the record into the group and applies it; answers its sequence. An error here fails the
   // whole group: judge first, append last.
-  // `parts`: of the upload that the operation completes, if they were read in this very call.
-  Result<std::uint64_t> append(const LogOp& op, std::string_view body = {},
-                               const std::vector<index::PartRow>* parts = nullptr);
+  Result<std::uint64_t> append(LogOp op, std::string_view body, const Known& known);
+  Result<std::uint64_t> append(LogOp op, std::string_view body = {}) {
+    return append(std::move(op), body, Known{});
+  }
   // Where the record appended last lies.
   const RecordPlace& last_place() const { return last_place_; }
   // The segment that is written to.
@@ -40,14 +49,18 @@ class WriteGroup {
 
  private:
   friend class Sequencer;
+  // `bytes`: the buffer of the group before, for its memory.
   WriteGroup(index::Catalogue& catalogue, Clock& clock, Random& random, LogPosition start,
-             std::uint64_t next_sequence)
+             std::uint64_t next_sequence, std::string bytes)
       : catalogue_(catalogue),
         clock_(clock),
         random_(random),
         start_(start),
         first_sequence_(next_sequence),
-        next_sequence_(next_sequence) {}
+        next_sequence_(next_sequence),
+        bytes_(std::move(bytes)) {
+    bytes_.clear();
+  }
 
   index::Catalogue& catalogue_;
   Clock& clock_;
@@ -58,6 +71,7 @@ class WriteGroup {
   std::string bytes_;
   ApplyEffects effects_;
   std::vector<PendingBlob> blobs_;
+  std::optional<index::BucketRow> bucket_;  // that was looked up last; no record has changed it
   std::optional<Error> broken_;
 };
 

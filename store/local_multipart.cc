@@ -75,12 +75,13 @@ Result<PartInfo> judge_part(WriteGroup& group, const PartTarget& target, LocalBo
   auto room = check_room(group, upload->bucket, {{.bytes = body.size}, {}});
   if (!room) return std::unexpected(room.error());
   const TimePoint now = group.clock().now();
-  PutPartOp op{target.upload.value, target.number,  to_hex(as_bytes(body.md5)), body.size,
-               to_nanoseconds(now), body.checksums, std::move(body.extents)};
-  auto done = group.append(op, body.bytes);
+  ETag etag(to_hex(as_bytes(body.md5)));
+  auto done = group.append(PutPartOp{target.upload.value, target.number, etag.value, body.size,
+                                     to_nanoseconds(now), body.checksums, std::move(body.extents)},
+                           body.bytes);
   if (!done) return std::unexpected(done.error());
   group.keep(std::move(body.blob));
-  return PartInfo{target.number, ETag(op.etag), body.size, now, std::move(body.checksums)};
+  return PartInfo{target.number, std::move(etag), body.size, now, std::move(body.checksums)};
 }
 
 // Where a part is copied from, as it was when its bytes were hashed.
@@ -117,7 +118,7 @@ Async<UploadId> LocalStore::create_upload(CreateUploadRequest request) {
   }
   co_return co_await state_->sequencer->submit([request = std::move(request)](
                                                    WriteGroup& group) -> Result<UploadId> {
-    auto bucket = find_bucket(group.catalogue(), request.bucket);
+    auto bucket = group.find_bucket(request.bucket);
     if (!bucket) return std::unexpected(bucket.error());
     auto lockable = check_retention_on(*bucket, request.retention);
     if (!lockable) return std::unexpected(lockable.error());

@@ -17,9 +17,10 @@ Result<PutResult> append_version(WriteGroup& group, const index::BucketRow& buck
                                  NewVersion version, std::string_view body,
                                  const std::vector<index::PartRow>* parts) {
   const auto versioning = static_cast<Versioning>(bucket.versioning);
-  PutVersionOp op;
+  LogOp record{std::in_place_type<PutVersionOp>};
+  PutVersionOp& op = std::get<PutVersionOp>(record);
   op.bucket = bucket.id;
-  op.key = version.key.value;
+  op.key = std::move(version.key.value);
   op.version = versioning == Versioning::enabled
                    ? make_version_id(group.next_sequence(), group.random())
                    : "null";
@@ -31,13 +32,12 @@ Result<PutResult> append_version(WriteGroup& group, const index::BucketRow& buck
   op.meta = version.delete_marker ? std::string() : encode_meta(version.meta);
   op.extents = std::move(version.extents);
   op.upload = std::move(version.upload);
-  auto sequence = group.append(op, body, parts);
+  VersionId id(versioning == Versioning::enabled ? op.version : std::string());
+  auto sequence =
+      group.append(std::move(record), body, {parts, versioning == Versioning::unversioned});
   if (!sequence) return std::unexpected(sequence.error());
-  PutResult result{
-      std::move(version.etag),          VersionId(op.version), *sequence, now, version.size,
-      std::move(version.meta.checksums)};
-  if (versioning != Versioning::enabled) result.version = VersionId();
-  return result;
+  return PutResult{std::move(version.etag),          std::move(id), *sequence, now, version.size,
+                   std::move(version.meta.checksums)};
 }
 
 namespace {
@@ -52,7 +52,7 @@ Result<void> check_bucket_early(CatalogueReaders& readers, const BucketName& nam
 }
 
 Result<PutResult> judge_put(WriteGroup& group, PutRequest& request, LocalBody& body) {
-  auto bucket = find_bucket(group.catalogue(), request.bucket);
+  auto bucket = group.find_bucket(request.bucket);
   if (!bucket) return std::unexpected(bucket.error());
   auto held = check_write_on(group.catalogue(), bucket->id, request.key, request.conditions);
   if (held) held = settle_retention(group, *bucket, request.retention);
@@ -117,7 +117,7 @@ Async<CopyDigest> hash_source(CatalogueReaders& readers, BodySink sink, CopyRequ
 Result<PutResult> judge_copy(WriteGroup& group, CopyRequest& request, const CopyDigest& digest) {
   auto source = find_source(group.catalogue(), request);
   if (!source) return std::unexpected(source.error());
-  auto bucket = find_bucket(group.catalogue(), request.bucket);
+  auto bucket = group.find_bucket(request.bucket);
   if (!bucket) return std::unexpected(bucket.error());
   auto held = check_write_on(group.catalogue(), bucket->id, request.key, request.conditions);
   if (held) held = settle_retention(group, *bucket, request.retention);
@@ -198,7 +198,7 @@ Async<void> LocalStore::set_tags(BucketName bucket, ObjectKey key, std::optional
                                  std::map<std::string, std::string> tags) {
   co_return co_await state_->sequencer->submit(
       [bucket, key, version, tags = std::move(tags)](WriteGroup& group) -> Result<void> {
-        auto in = find_bucket(group.catalogue(), bucket);
+        auto in = group.find_bucket(bucket);
         if (!in) return std::unexpected(in.error());
         auto object = find_object(group.catalogue(), in->id, key, version);
         if (!object) return std::unexpected(object.error());
@@ -211,7 +211,7 @@ Async<void> LocalStore::set_acl(BucketName bucket, ObjectKey key, std::optional<
                                 std::string acl) {
   co_return co_await state_->sequencer->submit(
       [bucket, key, version, acl = std::move(acl)](WriteGroup& group) -> Result<void> {
-        auto in = find_bucket(group.catalogue(), bucket);
+        auto in = group.find_bucket(bucket);
         if (!in) return std::unexpected(in.error());
         auto object = find_object(group.catalogue(), in->id, key, version);
         if (!object) return std::unexpected(object.error());
@@ -223,7 +223,7 @@ Async<void> LocalStore::set_acl(BucketName bucket, ObjectKey key, std::optional<
 Async<void> LocalStore::set_lock(LockRequest request) {
   co_return co_await state_->sequencer->submit(
       [request = std::move(request)](WriteGroup& group) -> Result<void> {
-        auto in = find_bucket(group.catalogue(), request.bucket);
+        auto in = group.find_bucket(request.bucket);
         if (!in) return std::unexpected(in.error());
         auto object = find_object(group.catalogue(), in->id, request.key, request.version);
         if (!object) return std::unexpected(object.error());

@@ -32,7 +32,7 @@ class Replay {
     if (!op) return std::unexpected(op.error());
     const RecordPlace place{record.sequence, record.position.segment, record.body_offset,
                             partial_log_};
-    if (auto done = apply_op(catalogue_, *op, place, effects_); !done) return done;
+    if (auto done = apply_op(catalogue_, std::move(*op), place, effects_); !done) return done;
     state_.sequence = record.sequence;
     state_.segment = record.position.segment;
     state_.offset = record.body_offset + record.body.size();

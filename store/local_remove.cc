@@ -86,7 +86,7 @@ Result<DeleteResult> judge_remove(WriteGroup& group, const Result<index::BucketR
 
 Async<DeleteResult> LocalStore::remove(DeleteRequest request) {
   co_return co_await state_->sequencer->submit([request = std::move(request)](WriteGroup& group) {
-    return judge_remove(group, find_bucket(group.catalogue(), request.bucket), request);
+    return judge_remove(group, group.find_bucket(request.bucket), request);
   });
 }
 
@@ -103,7 +103,7 @@ boost::asio::awaitable<std::vector<Result<DeleteResult>>> LocalStore::remove_man
           Result<index::BucketRow> bucket = index::BucketRow();  // of the request before
           for (const auto& request : requests) {
             if (!bucket || bucket->name != request.bucket.value) {
-              bucket = find_bucket(group.catalogue(), request.bucket);
+              bucket = group.find_bucket(request.bucket);
             }
             all.push_back(judge_remove(group, bucket, request));
           }

@@ -1,11 +1,11 @@
 #include "store/local_rows.h"
 
-#include <fmt/format.h>
-
+#include <array>
 #include <charconv>
 #include <limits>
 #include <utility>
 
+#include "base/encoding.h"
 #include "base/log.h"
 #include "store/conditions.h"
 
@@ -49,8 +49,11 @@ ObjectMeta to_meta(const ObjectInfo& info) {
 }
 
 std::string make_version_id(std::uint64_t sequence, Random& random) {
-  return fmt::format("{:016x}{}", std::numeric_limits<std::uint64_t>::max() - sequence,
-                     random.hex(8));
+  std::array<std::byte, 16> id;
+  std::uint64_t down = std::numeric_limits<std::uint64_t>::max() - sequence;
+  for (std::size_t i = 8; i-- > 0; down >>= 8) id[i] = static_cast<std::byte>(down);
+  random.fill(std::span(id).subspan(8));
+  return to_hex(id);
 }
 
 std::optional<std::uint64_t> sequence_of(const VersionId& version) {

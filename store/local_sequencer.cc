@@ -3,19 +3,42 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "store/local_rows.h"
 #include "store/log_format.h"
 
 namespace holdfast::store {
-Result<std::uint64_t> WriteGroup::append(const LogOp& op, std::string_view body,
-                                         const std::vector<index::PartRow>* parts) {
+namespace {
+
+// Memory that is kept from group to group.
+constexpr std::size_t kept_bytes = 1u << 20;
+
+// Those of versions and parts leave the rows of buckets alone.
+bool changes_buckets(const LogOp& op) {
+  return !std::holds_alternative<PutVersionOp>(op) && !std::holds_alternative<PutPartOp>(op) &&
+         !std::holds_alternative<CreateUploadOp>(op) &&
+         !std::holds_alternative<RemoveVersionOp>(op);
+}
+
+}  // namespace
+
+Result<index::BucketRow> WriteGroup::find_bucket(const BucketName& name) {
+  if (bucket_ && bucket_->name == name.value) return *bucket_;
+  auto found = store::find_bucket(catalogue_, name);
+  if (found) bucket_ = *found;
+  return found;
+}
+
+Result<std::uint64_t> WriteGroup::append(LogOp op, std::string_view body, const Known& known) {
   if (broken_) return std::unexpected(*broken_);
+  if (changes_buckets(op)) bucket_.reset();
   const std::string payload = encode_op(op);
   const std::uint64_t sequence = next_sequence_;
   const std::uint64_t at = start_.offset + bytes_.size();
   RecordPlace place{sequence, start_.segment, at + record_header_bytes + payload.size()};
-  place.parts = parts;
+  place.parts = known.parts;
+  place.never_versioned = known.never_versioned;
   auto applied = payload.size() <= max_payload_bytes
-                     ? apply_op(catalogue_, op, place, effects_)
+                     ? apply_op(catalogue_, std::move(op), place, effects_)
                      : fail(ErrorCode::entity_too_large, "a record of {} bytes", payload.size());
   if (!applied) {
     broken_ = applied.error();
@@ -29,8 +52,7 @@ Result<std::uint64_t> WriteGroup::append(const LogOp& op, std::string_view body,
 }
 
 Sequencer::Sequencer(index::Catalogue catalogue, LogWriter log, index::AppliedState state,
-                     Clock& clock, Random& random, Limits limits, HotObjects& hot,
-                     Committed committed)
+                     Clock& clock, Random& random, Limits limits, Surroundings around)
     : catalogue_(std::move(catalogue)),
       log_(std::move(log)),
       state_(state),
@@ -39,8 +61,7 @@ Sequencer::Sequencer(index::Catalogue catalogue, LogWriter log, index::AppliedSt
       clock_(clock),
       random_(random),
       limits_(limits),
-      hot_(hot),
-      committed_(std::move(committed)) {
+      around_(std::move(around)) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -52,6 +73,7 @@ void Sequencer::finish() {
   }
   wake_.notify_one();
   thread_.join();
+  if (aside_.valid()) aside_.wait();
   state_.clean = !log_.broken();
   auto closed = catalogue_.set_state(state_);
   if (!closed) spdlog::warn("store: the index was not closed cleanly: {}", closed.error().context);
@@ -98,13 +120,24 @@ void Sequencer::run() {
   }
 }
 
-// Not SQLite's own measure, the pages: a page takes one record or fifty.
+// Not SQLite's own measure, the pages: a page takes one record or fifty. Most of the work is done
+// beside the writers. It cannot end there, for the write-ahead log starts anew only when nothing
+// was added to it since: what came meanwhile, a little, is copied between two groups.
 void Sequencer::checkpoint() {
-  if (state_.sequence - checkpointed_at_ < limits_.checkpoint_records) return;
-  checkpointed_at_ = state_.sequence;
-  if (auto done = catalogue_.checkpoint(); !done) {
-    spdlog::warn("store: the index could not be made durable: {}", done.error().context);
+  const std::uint64_t since = state_.sequence - checkpointed_at_;
+  if (aside_.valid()) {
+    const bool ended = aside_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    if (ended || since >= limits_.checkpoint_records / 2) finish_checkpoint();
+  } else if (since >= limits_.checkpoint_records / 2) {
+    checkpointed_at_ = state_.sequence;
+    aside_ = std::async(std::launch::async, around_.checkpoint_aside);
   }
+}
+
+void Sequencer::finish_checkpoint() {
+  auto done = aside_.get();
+  if (done) done = catalogue_.checkpoint();
+  if (!done) spdlog::warn("store: the index could not be made durable: {}", done.error().context);
 }
 
 void Sequencer::process(std::vector<std::unique_ptr<Intent>>& intents) {
@@ -117,14 +150,8 @@ void Sequencer::process(std::vector<std::unique_ptr<Intent>>& intents) {
 std::optional<Error> Sequencer::commit_group(std::vector<std::unique_ptr<Intent>>& intents) {
   if (auto room = log_.make_room(state_.sequence + 1); !room) return room.error();
   if (auto begun = catalogue_.begin(); !begun) return begun.error();
-  // Its first statement takes the index's write lock, and waits for it: a reader that meets the
-  // header of the write-ahead log half changed holds it for a moment (walIndexReadHdr in SQLite's
-  // wal.c). Once it has read, a transaction no longer waits: the group would fail.
-  if (auto locked = catalogue_.set_state(state_); !locked) {
-    catalogue_.rollback();
-    return locked.error();
-  }
-  WriteGroup group(catalogue_, clock_, random_, log_.end(), state_.sequence + 1);
+  WriteGroup group(catalogue_, clock_, random_, log_.end(), state_.sequence + 1,
+                   std::move(buffer_));
   for (auto& intent : intents) {
     intent->judge(group);
     if (group.broken_) break;
@@ -135,12 +162,14 @@ std::optional<Error> Sequencer::commit_group(std::vector<std::unique_ptr<Intent>
   } else if (!group.bytes_.empty()) {
     done = make_durable(group);
   }
-  if (!done || group.bytes_.empty()) {
+  const bool wrote = !group.bytes_.empty();
+  if (group.bytes_.capacity() <= kept_bytes) buffer_ = std::move(group.bytes_);
+  if (!done || !wrote) {
     catalogue_.rollback();
     return done ? std::nullopt : std::optional(done.error());
   }
   for (auto& blob : group.blobs_) blob.keep();
-  committed_(group.effects_);
+  around_.committed(group.effects_);
   return std::nullopt;
 }
 
@@ -159,7 +188,7 @@ Result<void> Sequencer::make_durable(WriteGroup& group) {
   if (applied) applied = catalogue_.set_state(state);
   if (!applied) return applied;
   if (auto written = log_.append(group.bytes_); !written) return written;
-  const HotObjects::ClosedKeys closed(hot_, std::move(group.effects_.touched_keys));
+  const HotObjects::ClosedKeys closed(around_.hot, std::move(group.effects_.touched_keys));
   if (auto committed = catalogue_.commit(); !committed) {
     // The log is durable, the index is not: take the records back, so that a write that is
     // answered as failed has not happened. If that fails the log refuses everything from now on.

@@ -13,6 +13,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -33,12 +34,16 @@ class Sequencer {
     std::size_t queued_writes = 16384;
     std::uint64_t checkpoint_records = 16384;  // as LocalStoreOptions
   };
-  using Committed = std::function<void(const ApplyEffects&)>;
+  // What surrounds it, and outlives it.
+  struct Surroundings {
+    HotObjects& hot;  // the keys of a group are closed here while it commits
+    std::function<void(const ApplyEffects&)> committed;  // on our thread, after each group
+    // Makes most of the index durable on a connection and a thread of its own.
+    std::function<Result<void>()> checkpoint_aside;
+  };
 
-  // `committed` runs on the sequencer's thread after each group. The keys of a group are closed in
-  // `hot`, which outlives us, while it commits.
   Sequencer(index::Catalogue catalogue, LogWriter log, index::AppliedState state, Clock& clock,
-            Random& random, Limits limits, HotObjects& hot, Committed committed);
+            Random& random, Limits limits, Surroundings around);
   ~Sequencer() { finish(); }
   // Finishes what is queued, marks the index as cleanly closed and ends the thread, so that nothing
   // holds on to a writer's executor any more. What is submitted later is refused (throttled).
@@ -66,18 +71,20 @@ class Sequencer {
   void run();
   void process(std::vector<std::unique_ptr<Intent>>& intents);
   void checkpoint();
+  void finish_checkpoint();
   std::optional<Error> commit_group(std::vector<std::unique_ptr<Intent>>& intents);
   Result<void> make_durable(WriteGroup& group);
 
   index::Catalogue catalogue_;
   LogWriter log_;
   index::AppliedState state_;
+  std::string buffer_;  // of a group's records
   std::uint64_t feed_trimmed_at_ = 0, checkpointed_at_ = 0;
   Clock& clock_;
   Random& random_;
   const Limits limits_;
-  HotObjects& hot_;
-  Committed committed_;
+  const Surroundings around_;
+  std::future<Result<void>> aside_;  // a checkpoint that runs beside us
 
   std::mutex mutex_;
   std::condition_variable wake_;

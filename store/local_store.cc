@@ -97,8 +97,17 @@ Result<std::unique_ptr<LocalStore>> LocalStore::open(LocalStoreOptions options, 
   state->any_damaged = !damaged->empty();
   state->sequencer = std::make_unique<Sequencer>(
       std::move(catalogue), std::move(*log), applied, clock, random,
-      Sequencer::Limits{.checkpoint_records = state->options.checkpoint_records}, state->hot,
-      [raw = state.get()](const ApplyEffects& effects) { raw->committed(effects); });
+      Sequencer::Limits{.checkpoint_records = state->options.checkpoint_records},
+      Sequencer::Surroundings{
+          .hot = state->hot,
+          .committed = [raw =
+                            state.get()](const ApplyEffects& effects) { raw->committed(effects); },
+          .checkpoint_aside = [raw = state.get()]() -> Result<void> {
+            const auto role = raw->options.sync ? index::Catalogue::Role::writer
+                                                : index::Catalogue::Role::unsynced_writer;
+            auto beside = index::Catalogue::open(State::index_path(raw->options), role);
+            return beside ? beside->checkpoint() : std::unexpected(beside.error());
+          }});
   return std::unique_ptr<LocalStore>(new LocalStore(std::move(state)));
 }
 

@@ -34,7 +34,7 @@ struct LocalStoreOptions {
   std::size_t open_files = 256;
   std::size_t blocking_threads = 4;
   std::size_t cache_bytes = 32u << 20;  // objects read lately, see store/local_hot.h
-  // Writes after which the index is made durable: what a power cut leaves to replay at most.
+  // Writes that a power cut leaves to replay at most, beside the last group.
   std::uint64_t checkpoint_records = 16384;
   // Bodies are encrypted with it (store/seal.h); nullptr: they are stored in the clear.
   std::shared_ptr<const RootKeys> root_keys{};

@@ -281,6 +281,7 @@ Result<Value> decode_whole(std::string_view bytes, std::string_view what, Take t
 
 std::string encode_op(const LogOp& op) {
   std::string out;
+  out.reserve(256);
   ByteWriter writer(out);
   writer.varint(op.index());
   std::visit([&](const auto& value) { put(writer, value); }, op);
@@ -297,6 +298,7 @@ Result<LogOp> decode_op(std::string_view payload) {
 
 std::string encode_meta(const ObjectMeta& meta) {
   std::string out;
+  out.reserve(96);
   ByteWriter writer(out);
   put(writer, meta.attributes);
   put(writer, meta.checksums);
