@@ -47,6 +47,14 @@ constexpr std::array kinds = {
                  ApiError::encryption_not_found, ""},
 };
 
+// What holds on a store that encrypts, whatever was put (AWS: SSE-S3 is every bucket's default).
+constexpr std::string_view store_encrypts =
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+    "<ServerSideEncryptionConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Rule>"
+    "<ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm>"
+    "</ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule>"
+    "</ServerSideEncryptionConfiguration>";
+
 constexpr std::size_t document_limit = 1u << 20;
 constexpr std::size_t policy_limit = 20u << 10;
 
@@ -78,8 +86,28 @@ s3::ApiResult<void> check_lock(std::string_view text) {
   return {};
 }
 
+// Encryption is the store's: a bucket may ask for what it does.
+s3::ApiResult<void> check_bucket_encryption(std::string_view text, BodyEncryption does) {
+  auto root = s3::read_xml(text, "ServerSideEncryptionConfiguration");
+  if (!root) return std::unexpected(std::move(root.error()));
+  const s3::XmlNode* rule = root->child("Rule");
+  const s3::XmlNode* asked =
+      rule != nullptr ? rule->child("ApplyServerSideEncryptionByDefault") : nullptr;
+  if (asked == nullptr) return s3::refuse(ApiError::malformed_xml);
+  if (does == BodyEncryption::none) {
+    return s3::refuse(ApiError::not_implemented,
+                      "Encryption is a property of the whole store, not of one bucket, and this "
+                      "one does not encrypt (store.root_key_file).");
+  }
+  if (asked->value("SSEAlgorithm") == "AES256") return {};
+  return s3::refuse(ApiError::not_implemented,
+                    "The store encrypts under its own keys (AES256); those of a key service "
+                    "(aws:kms) are not supported.");
+}
+
 // May put `text` into another form.
-s3::ApiResult<void> check_text(const DocumentKind& kind, std::string& text) {
+s3::ApiResult<void> check_text(const DocumentKind& kind, BodyEncryption encryption,
+                               std::string& text) {
   switch (kind.kind) {
     case BucketDocument::policy:
       return {};  // held against its bucket by check_policy
@@ -106,8 +134,7 @@ s3::ApiResult<void> check_text(const DocumentKind& kind, std::string& text) {
       return {};
     }
     case BucketDocument::encryption:
-      return s3::refuse(ApiError::not_implemented,
-                        "Encryption is a property of the whole store, not of one bucket.");
+      return check_bucket_encryption(text, encryption);
     case BucketDocument::lifecycle: {
       auto rules = s3::parse_lifecycle(text);
       if (!rules) return std::unexpected(std::move(rules.error()));
@@ -149,6 +176,11 @@ S3Reply document_reply(const DocumentKind& kind, std::string text) {
 S3Answer get_document(S3Call& call) {
   const DocumentKind& kind = kind_of(call);
   auto text = co_await call.store().bucket_document(call.bucket(), kind.kind);
+  const bool encrypts = call.backend.options.encryption != BodyEncryption::none;
+  if (encrypts && kind.kind == BucketDocument::encryption &&
+      (text || text.error().code == ErrorCode::not_found)) {
+    co_return document_reply(kind, std::string(store_encrypts));
+  }
   if (text && !text->empty()) co_return document_reply(kind, std::move(*text));
   if (!text && text.error().code != ErrorCode::not_found) co_return refuse_with(text.error());
   // What holds where nothing was put (BucketRulesBook): as AWS makes buckets since April 2023, or
@@ -169,7 +201,7 @@ S3Answer put_document(S3Call& call) {
   const bool policy = kind.kind == BucketDocument::policy;
   auto text = co_await read_document(call, policy ? policy_limit : document_limit);
   if (!text) co_return std::unexpected(std::move(text.error()));
-  if (auto good = check_text(kind, *text); !good) {
+  if (auto good = check_text(kind, call.backend.options.encryption, *text); !good) {
     co_return std::unexpected(std::move(good.error()));
   }
   if (policy) {

@@ -118,6 +118,30 @@ TEST_F(S3EncryptionTest, OnlyWhatIsCertainIsSaidWhereOldBodiesAreInTheClear) {
   EXPECT_EQ(told(part), "AES256");
 }
 
+TEST_F(S3EncryptionTest, ABucketsConfigurationIsWhatItsStoreDoes) {
+  const auto asks = [](std::string_view algorithm) {
+    return fmt::format(
+        "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>"
+        "<SSEAlgorithm>{}</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule>"
+        "</ServerSideEncryptionConfiguration>",
+        algorithm);
+  };
+  const std::string path = "/research?encryption";
+  restart(BodyEncryption::none);
+  EXPECT_EQ(as("admin", "GET", path).code(), "ServerSideEncryptionConfigurationNotFoundError");
+  EXPECT_EQ(as("admin", "PUT", path, asks("AES256")).status, 501u);
+  restart(BodyEncryption::new_bodies);
+  const auto told = as("admin", "GET", path);
+  EXPECT_EQ(told.status, 200u);
+  EXPECT_NE(told.body.find("<SSEAlgorithm>AES256</SSEAlgorithm>"), std::string::npos) << told.body;
+  EXPECT_EQ(as("admin", "PUT", path, asks("AES256")).status, 200u);
+  EXPECT_EQ(as("admin", "PUT", path, asks("aws:kms")).status, 501u);
+  EXPECT_EQ(as("admin", "PUT", path, "<ServerSideEncryptionConfiguration/>").status, 400u);
+  EXPECT_EQ(as("admin", "DELETE", path).status, 204u);
+  EXPECT_EQ(as("admin", "GET", path).body, told.body) << "deleting leaves the default";
+  EXPECT_EQ(as("admin", "GET", "/missing?encryption").code(), "NoSuchBucket");
+}
+
 TEST_F(S3EncryptionTest, FormsAskInAField) {
   content_.principals.push_back({.name = PrincipalName("everyone")});
   options_.block_public_access = false;
