@@ -5,6 +5,7 @@ layers   an #include crosses folders only as docs/ARCHITECTURE.md's table allows
 headers  #pragma once, an opening comment, at most 150 lines (contracts that list S3 may pass)
 marks    no left-over marks, no skips without a reason, no fixed sleeps in tests
 links    every relative link of a Markdown file leads somewhere
+secrets  signatures, tokens and the like are compared by constant_time_equal, and by nothing else
 """
 import os
 import re
@@ -23,6 +24,16 @@ MAY_INCLUDE = {
     "fusefs": ["syncd", "store"],
     "gateway": ["store", "control"],
     "cli": ["gateway", "fusefs", "syncd", "control", "store"],
+}
+# Where secrets are judged, and how many comparisons each has.
+SECRET_COMPARISONS = {
+    "gateway/s3_authentication.cc": 1,
+    "gateway/tool_identity.cc": 1,
+    "gateway/web_service.cc": 1,
+    "s3/chunked.cc": 2,
+    "s3/payload.cc": 1,
+    "s3/post_policy.cc": 2,
+    "s3/sigv4_verify.cc": 1,
 }
 HEADER_LINES = 150
 SOURCE_LINES = 500
@@ -97,6 +108,26 @@ def check_links(files):
                     yield f"{path}: the link to {target} leads nowhere"
 
 
+def check_secrets(files):
+    secret = r"\w*(?:signature|secret|session_token|csrf|hmac|mac|password)_?(?:\(\))?"
+    plain = re.compile(rf"\b{secret} *[=!]= |[=!]= *(?:\w+(?:\.|->|::))*{secret}(?=[^\w.(:]|$)")
+    calls = re.compile(r"\bconstant_time_equal\(")
+    for path in files:
+        if path.split("/")[0] not in MAY_INCLUDE:
+            continue
+        with open(path, encoding="utf-8") as text:
+            lines = text.read().splitlines()
+        for number, line in enumerate(lines, 1):
+            if plain.search(line.split("//")[0]):
+                yield f"{path}:{number}: a secret is compared by constant_time_equal: {line.strip()}"
+        found, wanted = sum(len(calls.findall(line)) for line in lines), SECRET_COMPARISONS.get(path, 0)
+        if found != wanted and not path.startswith("base/encoding."):
+            yield f"{path}: {found} calls of constant_time_equal where SECRET_COMPARISONS has {wanted}"
+        if path == "base/encoding.cc" and not re.search(
+                r"bool constant_time_equal\([^)]*\) {\n[^\n]*CRYPTO_memcmp\([^\n]*\n}", "\n".join(lines)):
+            yield f"{path}: constant_time_equal is CRYPTO_memcmp of two texts of one length"
+
+
 def check_format(files, fix):
     command = ["clang-format-19", "-i"] if fix else ["clang-format-19", "--dry-run", "--Werror"]
     done = subprocess.run([*command, *files], capture_output=True, text=True)
@@ -109,7 +140,7 @@ def main():
     fix = "--fix" in sys.argv[1:]
     code = tracked("*.h", "*.cc")
     problems = [*check_layers(code), *check_headers(code), *check_marks(code + [path for path in tracked("*.py", "*.ts", "*.tsx") if path != "scripts/check.py"]),
-                *check_links(tracked("*.md")), *check_format(code, fix)]
+                *check_links(tracked("*.md")), *check_secrets(code), *check_format(code, fix)]
     for problem in problems:
         print(problem, file=sys.stderr)
     print(f"check: {len(code)} C++ files looked at, {len(problems)} problems")
