@@ -1,5 +1,6 @@
 """What cannot be served is refused with a sentence that says what to do, and changes nothing."""
 import argparse
+import json
 import os
 import shutil
 import socket
@@ -9,7 +10,8 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "story"))
 
-from harness import Server, check, free_port, wait_for  # noqa: E402
+from botocore.exceptions import ClientError  # noqa: E402
+from harness import Server, StepFailed, check, free_port  # noqa: E402
 
 # A /dev without /dev/fuse, seen by what runs in it alone.
 WITHOUT_FUSE = """
@@ -91,6 +93,28 @@ def directory_in_use(program):
         os.unlink(server.log_path)
 
 
+def no_default_key(program):
+    """A new server has an administrator without a key: no pair works until one is made, not even a usual one."""
+    server = Server(program)
+    try:
+        server.start()
+        listed = subprocess.run([program, "--data", server.data, "--json", "key", "list", "admin"],
+                                capture_output=True, text=True, timeout=60, check=True).stdout
+        check(json.loads(listed) in ([], {"keys": []}), f"the administrator has a key: {listed}")
+        for word in ("minioadmin", "rustfsadmin", "admin", "root", "holdfast", "test"):
+            try:
+                server.s3((word, word)).list_buckets()
+            except ClientError as error:
+                check(error.response["Error"]["Code"] == "InvalidAccessKeyId", f"{word}: {error}")
+            else:
+                raise StepFailed(f"{word} has signed in with itself")
+        pair = server.keys_of("admin")
+        check("homes" in [row["Name"] for row in server.s3(pair).list_buckets()["Buckets"]], "a made pair works")
+    finally:
+        server.cleanup()
+        os.unlink(server.log_path)
+
+
 def socket_served_by_another(program):
     """What is found out only when the store runs already: the end from there is orderly, every time."""
     server = Server(program)
@@ -155,6 +179,7 @@ def main():
         data_of_another_version(program, scratch)
         not_our_directory(program, scratch)
         directory_in_use(program)
+        no_default_key(program)
         socket_served_by_another(program)
         no_fuse(program, scratch)
         no_podman(program, scratch)
