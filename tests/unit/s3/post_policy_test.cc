@@ -107,6 +107,19 @@ TEST(PostPolicy, ForgedOrPartialSignaturesAreRefused) {
   EXPECT_FALSE(*parse_post_authorization(none.fields));
 }
 
+TEST(PostPolicy, OnlyAFormsSignatureIsTakenForOne) {
+  const Form form = signed_form();
+  auto parsed = *parse_post_authorization(form.fields);
+  ASSERT_TRUE(parsed);
+  for (const AuthKind kind : {AuthKind::anonymous, AuthKind::header, AuthKind::presigned}) {
+    parsed->kind = kind;
+    const auto done =
+        verify_post(*parsed, sample::credentials.secret_key, form.fields, sample::verify_at(now));
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().error, ApiError::access_denied);
+  }
+}
+
 TEST(PostPolicy, EveryConditionIsEnforced) {
   Form form = signed_form();
   form["key"] = "user/bob/data.csv";

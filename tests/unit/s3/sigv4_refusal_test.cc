@@ -195,6 +195,44 @@ TEST(SigV4Refusal, MissingOrMalformedDates) {
   EXPECT_EQ(error_of(message), ApiError::access_denied);
 }
 
+TEST(SigV4Refusal, ASecondDateWhereverItStands) {
+  Message both = signed_message();
+  both.add("x-amz-date", "20130524T000000Z");
+  both.add("Date", "Fri, 24 May 2013 00:00:00 GMT");  // never the one that decides
+  EXPECT_EQ(error_of(both), ApiError::access_denied);
+  Message dates = signed_message();
+  std::erase_if(dates.headers, [](const auto& h) { return h.first == "x-amz-date"; });
+  dates.add("Date", "Fri, 24 May 2013 00:00:00 GMT");
+  dates.add("Date", "Fri, 24 May 2013 00:00:00 GMT");
+  EXPECT_EQ(error_of(dates), ApiError::access_denied);
+}
+
+TEST(SigV4Refusal, ASecondOrOtherPayloadHash) {
+  Message doubled = signed_message();
+  doubled.add("x-amz-content-sha256", std::string(empty_sha256_hex));
+  EXPECT_EQ(error_of(doubled), ApiError::invalid_request);
+  Message both;
+  both.query = "X-Amz-Content-Sha256=UNSIGNED-PAYLOAD";
+  both.add("x-amz-content-sha256", std::string(empty_sha256_hex));
+  both.query = presign_query(both.view(), sample::credentials,
+                             sample::options_at(sample::now, unsigned_payload), 60s);
+  EXPECT_EQ(error_of(both), ApiError::invalid_request);
+}
+
+TEST(SigV4Refusal, AnotherAlgorithmInAUrl) {
+  Message message = presigned_message();
+  replace(message.query, "X-Amz-Algorithm=AWS4-HMAC-SHA256", "X-Amz-Algorithm=none");
+  EXPECT_EQ(error_of(message), ApiError::authorization_query_parameters_error);
+}
+
+TEST(SigV4Refusal, MoreThanAHundredSignedHeaders) {
+  std::string names = "SignedHeaders=";
+  for (int i = 100; i < 200; ++i) names += "a" + std::to_string(i) + ";";
+  Message message = signed_message();
+  replace(message.header("authorization"), "SignedHeaders=", names);
+  EXPECT_EQ(error_of(message), ApiError::authorization_header_malformed);
+}
+
 TEST(SigV4Refusal, MissingOrUnknownPayloadHash) {
   Message message = signed_message();
   std::erase_if(message.headers, [](const auto& h) { return h.first == "x-amz-content-sha256"; });
