@@ -257,6 +257,70 @@ TEST_F(ClientTest, AnAddressThatIsRuledOutIsNeverConnectedTo) {
   with_client(ask, {.reach = Reach::not_link_local});
 }
 
+TEST_F(ClientTest, ARedirectIsAnAnswerAndIsNotFollowed) {
+  serve([](Exchange& exchange) -> asio::awaitable<void> {
+    ResponseHead head;
+    if (exchange.request().path() == "/from") {
+      head.status = 302;
+      head.headers.add("Location", "/to");
+    }
+    (void)co_await exchange.respond(std::move(head), exchange.request().target);
+  });
+  with_client([](HttpClient& client, std::string base) -> asio::awaitable<void> {
+    ClientRequest request;
+    request.url = base + "/from";
+    auto response = co_await client.send(std::move(request));
+    EXPECT_TRUE(response);
+    if (!response) co_return;
+    EXPECT_EQ(response->status, 302u);
+    auto body = co_await read_all(*response->body, 100);
+    EXPECT_TRUE(body);
+    EXPECT_EQ(body.value_or(""), "/from");
+  });
+}
+
+TEST_F(ClientTest, SpeaksHttpOnly) {
+  with_client([](HttpClient& client, std::string) -> asio::awaitable<void> {
+    for (const char* other : {"file:///etc/passwd", "ftp://127.0.0.1:1/x", "gopher://127.0.0.1:1/",
+                              "dict://127.0.0.1:1/", "scp://127.0.0.1:1/x"}) {
+      ClientRequest request;
+      request.url = other;
+      request.head_timeout = std::chrono::seconds(2);
+      auto response = co_await client.send(std::move(request));
+      EXPECT_FALSE(response) << other;
+      if (!response) EXPECT_EQ(response.error().code, ErrorCode::invalid_argument) << other;
+    }
+  });
+}
+
+TEST_F(ClientTest, GoesThroughNoProxyThatTheEnvironmentNames) {
+  serve([](Exchange& exchange) -> asio::awaitable<void> {
+    (void)co_await exchange.respond({200, {}}, std::string("here"));
+  });
+  for (const char* name : {"http_proxy", "all_proxy"}) {
+    ASSERT_EQ(::setenv(name, "http://127.0.0.1:1", 1), 0);
+    with_client([](HttpClient& client, std::string base) -> asio::awaitable<void> {
+      ClientRequest request;
+      request.url = base + "/";
+      auto response = co_await client.send(std::move(request));
+      EXPECT_TRUE(response) << (response ? "" : response.error().context);
+    });
+    ::unsetenv(name);
+  }
+}
+
+TEST_F(ClientTest, AnErrorDoesNotTellTheQuery) {
+  with_client([](HttpClient& client, std::string) -> asio::awaitable<void> {
+    ClientRequest request;
+    request.url = "http://127.0.0.1:1/bucket/key?X-Amz-Signature=0123456789abcdef";
+    auto response = co_await client.send(std::move(request));
+    EXPECT_FALSE(response);
+    if (response) co_return;
+    EXPECT_NE(response.error().context.find("/bucket/key"), std::string::npos);
+    EXPECT_EQ(response.error().context.find("0123456789abcdef"), std::string::npos);
+  });
+}
+
 TEST_F(ClientTest, AServerThatSaysNothingTimesOut) {
   serve([](Exchange&) -> asio::awaitable<void> { return sleep_for(std::chrono::hours(1)); });
   with_client([](HttpClient& client, std::string base) -> asio::awaitable<void> {
