@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "store_conformance.h"
 
@@ -72,6 +73,40 @@ TEST_P(StoreConformance, StartAfterIsExclusiveAndSkipsAPrefixThatItNames) {
   EXPECT_TRUE(page->truncated);
   const auto rest = list_all({.bucket = bucket, .delimiter = "/", .start_after = page->next});
   EXPECT_EQ(rest, Names{"c"});
+}
+
+// Whoever may list a prefix sends markers as they like.
+TEST_P(StoreConformance, AMarkerOutsideThePrefixShowsAndHidesNothing) {
+  const auto bucket = new_bucket(Versioning::enabled);
+  std::map<std::string, VersionId> versions;
+  std::map<std::string, UploadId> uploads;
+  for (const char* key : {"a", "m", "m/1", "m/2", "mm", "z"}) {
+    auto done = put(bucket, key, "v");
+    ASSERT_EQ(outcome(done), "ok");
+    versions[key] = done->version;
+    auto upload = start_upload(bucket, key);
+    ASSERT_EQ(outcome(upload), "ok");
+    uploads[key] = *upload;
+  }
+  const auto keys_of = [](const auto& entries) {
+    Names names;
+    for (const auto& entry : entries) names.push_back(entry.key.value);
+    return names;
+  };
+  for (const char* marker : {"a", "m", "z", "mm"}) {
+    const Names expected = std::string(marker) < "m/" ? Names{"m/1", "m/2"} : Names{};
+    EXPECT_EQ(list_all({.bucket = bucket, .prefix = "m/", .start_after = marker}), expected);
+    for (const bool exact : {false, true}) {
+      ListVersionsRequest request{.bucket = bucket, .prefix = "m/", .key_marker = marker};
+      if (exact) request.version_marker = versions[marker];
+      EXPECT_EQ(keys_of(all_versions(request)), expected) << marker << exact;
+      ListUploadsRequest started{.bucket = bucket, .prefix = "m/", .key_marker = marker};
+      if (exact) started.upload_marker = uploads[marker].value;
+      const auto page = run(store().list_uploads(started));
+      ASSERT_EQ(outcome(page), "ok");
+      EXPECT_EQ(keys_of(page->uploads), expected) << marker << exact;
+    }
+  }
 }
 
 TEST_P(StoreConformance, AFullLastPageIsNotTruncated) {

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/encoding.h"
+#include "store/blob_files.h"
 #include "store/local_recovery.h"
 #include "tests/unit/store/local_fixture.h"
 
@@ -274,6 +275,146 @@ TEST_F(LocalStoreTest, RetentionKeepsAVersionUntilItsTime) {
   DeleteRequest bypass{.bucket = request.bucket, .key = request.key, .version = done->version};
   bypass.bypass_governance = true;
   EXPECT_TRUE(run(store->remove(bypass)));
+}
+
+// Every kind of write, each into a bucket of its own name; the outcome of the last step.
+class LocalLockTest : public LocalStoreTest {
+ protected:
+  void make(const std::string& name, bool object_lock) {
+    ASSERT_TRUE(run(store->create_bucket(BucketName(name), object_lock)));
+  }
+  static std::string outcome(const auto& result) {
+    return result ? "ok" : std::string(to_string(result.error().code));
+  }
+  std::string put_with(const std::string& bucket, const Retention& retention) {
+    PutRequest request;
+    request.bucket = BucketName(bucket);
+    request.key = ObjectKey("put");
+    request.retention = retention;
+    auto reader = make_string_reader("v");
+    return outcome(run(store->put(std::move(request), *reader)));
+  }
+  std::string copy_with(const std::string& bucket, const Retention& retention) {
+    CopyRequest request;
+    request.source_bucket = BucketName("source");
+    request.source_key = ObjectKey("k");
+    request.bucket = BucketName(bucket);
+    request.key = ObjectKey("copied");
+    request.retention = retention;
+    return outcome(run(store->copy(std::move(request))));
+  }
+  std::string assemble_with(const std::string& bucket, const Retention& retention) {
+    CreateUploadRequest begin;
+    begin.bucket = BucketName(bucket);
+    begin.key = ObjectKey("assembled");
+    begin.retention = retention;
+    auto upload = run(store->create_upload(std::move(begin)));
+    if (!upload) return outcome(upload);
+    PartRequest part;
+    part.bucket = BucketName(bucket);
+    part.key = ObjectKey("assembled");
+    part.upload = *upload;
+    part.number = 1;
+    auto reader = make_string_reader("v");
+    auto sent = run(store->put_part(std::move(part), *reader));
+    if (!sent) return outcome(sent);
+    CompleteRequest complete{
+        .bucket = BucketName(bucket), .key = ObjectKey("assembled"), .upload = *upload};
+    complete.parts.push_back({1, sent->etag, {}});
+    return outcome(run(store->complete_upload(std::move(complete))));
+  }
+  std::string set_default(const std::string& text) {
+    return outcome(
+        run(store->set_bucket_document(BucketName("locked"), BucketDocument::object_lock, text)));
+  }
+};
+
+TEST_F(LocalLockTest, NoWriteIsLockedInABucketThatWasNotMadeForIt) {
+  open();
+  make_bucket("source");
+  ASSERT_TRUE(put("source", "k", "v"));
+  make("plain", false);
+  const Retention period{Retention::Mode::governance, clock.now() + std::chrono::hours(1), false};
+  const Retention hold{Retention::Mode::none, {}, true};
+  for (const Retention& retention : {period, hold}) {
+    EXPECT_EQ(put_with("plain", retention), "invalid argument");
+    EXPECT_EQ(copy_with("plain", retention), "invalid argument");
+    EXPECT_EQ(assemble_with("plain", retention), "invalid argument");
+  }
+  LockRequest request{.bucket = BucketName("source"), .key = ObjectKey("k"), .legal_hold = true};
+  EXPECT_EQ(outcome(run(store->set_lock(request))), "invalid argument");
+}
+
+TEST_F(LocalLockTest, ADefaultThatCannotBeReadStopsEveryKindOfWrite) {
+  open();
+  make_bucket("source");
+  ASSERT_TRUE(put("source", "k", "v"));
+  make("locked", true);
+  for (const char* text :
+       {"no XML", "<ObjectLockConfiguration><Rule/></ObjectLockConfiguration>"}) {
+    ASSERT_EQ(set_default(text), "ok");
+    EXPECT_EQ(put_with("locked", {}), "corrupted");
+    EXPECT_EQ(copy_with("locked", {}), "corrupted");
+    EXPECT_EQ(assemble_with("locked", {}), "corrupted");
+  }
+  EXPECT_TRUE(list("locked").objects.empty());
+}
+
+TEST_F(LocalLockTest, WhatAWriteAsksForItselfStandsInPlaceOfTheDefault) {
+  open();
+  make_bucket("source");
+  ASSERT_TRUE(put("source", "k", "v"));
+  make("locked", true);
+  ASSERT_EQ(set_default("<ObjectLockConfiguration><Rule><DefaultRetention><Mode>GOVERNANCE</Mode>"
+                        "<Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>"),
+            "ok");
+  const TimePoint until =
+      std::chrono::ceil<std::chrono::seconds>(clock.now()) + std::chrono::hours(24 * 30);
+  const Retention wanted{Retention::Mode::compliance, until, false};
+  EXPECT_EQ(put_with("locked", wanted), "ok");
+  EXPECT_EQ(copy_with("locked", wanted), "ok");
+  EXPECT_EQ(assemble_with("locked", wanted), "ok");
+  for (const char* key : {"put", "copied", "assembled"}) {
+    auto found = run(store->head(get_request("locked", key)));
+    ASSERT_TRUE(found) << key;
+    EXPECT_EQ(found->info.retention.mode, Retention::Mode::compliance) << key;
+    EXPECT_EQ(found->info.retention.until, until) << key;
+    EXPECT_EQ(outcome(remove("locked", key, found->info.version)), "locked") << key;
+  }
+}
+
+TEST_F(LocalStoreTest, KeysNeverBecomeFileNames) {
+  open();
+  make_bucket("data");
+  const std::string body = pattern_text(large);
+  const std::vector<std::string> keys = {
+      "../../outside", "/tmp/holdfast-outside", "blobs/../../outside", "plain-name", "..",
+      "a\\..\\b"};
+  for (const auto& key : keys) {
+    ASSERT_TRUE(put("data", key, body)) << key;
+    ASSERT_TRUE(put("data", key + "-small", "v")) << key;
+  }
+  EXPECT_EQ(count_blobs(), keys.size());
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory.path())) {
+    const std::string name = entry.path().filename().string();
+    EXPECT_EQ(entry.path().string().find("outside"), std::string::npos) << entry.path();
+    EXPECT_EQ(name.find("plain-name"), std::string::npos) << entry.path();
+    EXPECT_NE(name, "a\\..\\b");
+  }
+  EXPECT_FALSE(std::filesystem::exists(directory.path() + "/../holdfast-outside"));
+  for (const auto& key : keys) EXPECT_EQ(*get("data", key), body) << key;
+}
+
+TEST_F(LocalStoreTest, BlobsHaveNamesOfOurOwnShapeOnly) {
+  auto blobs = BlobFiles::open(directory.path() + "/blobs", false);
+  ASSERT_TRUE(blobs);
+  std::ofstream(directory.path() + "/outside") << "x";
+  for (const char* name : {"../outside", "", "..", "0123456789abcdef0123456789abcdeF",
+                           "0123456789abcdef0123456789abcde/"}) {
+    auto opened = blobs->open_blob(name);
+    ASSERT_FALSE(opened) << name;
+    EXPECT_EQ(opened.error().code, ErrorCode::corrupted) << name;
+  }
 }
 
 }  // namespace
