@@ -24,6 +24,15 @@ TEST_F(RegistryTest, UsersGetUidsFrom20000UpwardsThatAreNeverGivenTwice) {
   EXPECT_EQ(user("team", PrincipalKind::group).uid, 0u);
 }
 
+TEST_F(RegistryTest, NobodyHasAKeyUntilOneIsMade) {
+  ASSERT_TRUE(
+      registry->create_principal(administrator(), {.name = PrincipalName("admin"), .admin = true}));
+  user("alice");
+  EXPECT_TRUE(registry->policy_content()->keys.empty());
+  ASSERT_TRUE(registry->create_key(as("alice"), {.principal = PrincipalName("alice")}));
+  EXPECT_EQ(registry->policy_content()->keys.size(), 1u);
+}
+
 TEST_F(RegistryTest, WhatWasWrittenIsThereAfterAReopen) {
   user("alice");
   auto key = registry->create_key(as("alice"), {.principal = PrincipalName("alice")});
