@@ -32,7 +32,7 @@ using namespace std::chrono_literals;
 // Accepts and reads every delivery; what it says is up to the test.
 class Endpoint {
  public:
-  enum class Mood : std::uint8_t { takes, refuses, keeps_silent };
+  enum class Mood : std::uint8_t { takes, refuses, keeps_silent, redirects, talks, drips };
 
   explicit Endpoint(asio::io_context& io)
       : acceptor_(io, tcp::endpoint(asio::ip::make_address("127.0.0.1"), 0)) {
@@ -44,6 +44,8 @@ class Endpoint {
 
   Mood mood = Mood::takes;
   int asked = 0;
+  std::size_t said = 0;           // bytes of endless answers
+  std::string elsewhere;          // where it redirects to
   std::vector<std::string> keys;  // of what it took, in order
 
  private:
@@ -66,6 +68,14 @@ class Endpoint {
     }
     ++asked;
     if (mood == Mood::keeps_silent) co_return;  // and keeps the connection
+    if (mood == Mood::talks || mood == Mood::drips) co_return co_await go_on_talking(socket);
+    if (mood == Mood::redirects) {
+      const std::string moved = "HTTP/1.1 307 Moved\r\nLocation: " + elsewhere +
+                                "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+      co_await asio::async_write(socket, asio::buffer(moved), asio::use_awaitable);
+      socket.close();
+      co_return;
+    }
     const bool takes = mood == Mood::takes;
     if (takes) {
       keys.emplace_back(json::parse(text.substr(head)).at("Key").as_string());
@@ -74,6 +84,18 @@ class Endpoint {
                                "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     co_await asio::async_write(socket, asio::buffer(answer), asio::use_awaitable);
     socket.close();
+  }
+
+  // Takes the event and answers without an end: as fast as it is read, or a byte now and then.
+  asio::awaitable<void> go_on_talking(tcp::socket& socket) {
+    const bool drips = mood == Mood::drips;
+    const std::string piece(drips ? 1 : 64u << 10, 'x');
+    std::string next = "HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n";
+    for (;;) {
+      said += co_await asio::async_write(socket, asio::buffer(next), asio::use_awaitable);
+      next = piece;
+      if (drips) co_await sleep_for(10ms);
+    }
   }
 
   tcp::acceptor acceptor_;
@@ -240,6 +262,54 @@ TEST_F(WebhooksTest, AnEndpointThatAcceptsAndNeverAnswersIsCutAndHoldsUpNoOther)
   ASSERT_TRUE(becomes([&] { return count("one", "delivered") == 2; }));
   EXPECT_EQ(endpoint.keys, (std::vector<std::string>{"one/a", "one/b"}));
   EXPECT_EQ(other.keys, std::vector<std::string>{"two/elsewhere"});
+}
+
+TEST_F(WebhooksTest, ARedirectIsNotFollowed) {
+  begin();
+  configure("one", "x");
+  endpoint.mood = Endpoint::Mood::redirects;
+  endpoint.elsewhere = other.url();
+  put("one", "a");
+  ASSERT_TRUE(becomes([&] { return count("one", "failed") >= 1; }));
+  EXPECT_EQ(other.asked, 0);
+  EXPECT_EQ(count("one", "delivered"), 0u);
+}
+
+TEST_F(WebhooksTest, AnAddressThatIsRuledOutIsNotReached) {
+  const auto url = endpoint.url();
+  options.targets[0].url = "http://0.0.0.0" + url.substr(url.rfind(':'));
+  begin();
+  configure("one", "x");
+  put("one", "a");
+  ASSERT_TRUE(becomes([&] { return count("one", "failed") >= 1; }));
+  EXPECT_EQ(endpoint.asked, 0);
+}
+
+// What an endpoint says beside its status does not matter, however much or slowly it says it.
+TEST_F(WebhooksTest, AnAnswerWithoutAnEndIsCutInSizeAndInTime) {
+  begin();
+  configure("one", "x");
+  endpoint.mood = Endpoint::Mood::talks;
+  put("one", "a");
+  ASSERT_TRUE(becomes([&] { return count("one", "delivered") == 1; }));
+  EXPECT_LT(endpoint.said, std::size_t{16} << 20);
+  configure("two", "y");
+  other.mood = Endpoint::Mood::drips;
+  put("two", "b");
+  ASSERT_TRUE(becomes([&] { return count("two", "delivered") == 1; }));
+}
+
+TEST_F(WebhooksTest, OnlyConfiguredTargetsAreNotified) {
+  begin();
+  const auto checked = webhooks->check(notify("http://127.0.0.1/"));
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().code, ErrorCode::invalid_argument);
+  // One that stands in the store, from when it was configured.
+  ASSERT_TRUE(run(memory.set_bucket_document(BucketName("one"), store::BucketDocument::notification,
+                                             notify("formerly"))));
+  run(none(webhooks->reload(BucketName("one"))));
+  put("one", "a");
+  EXPECT_EQ(webhooks->status().size(), 0u);
 }
 
 TEST_F(WebhooksTest, AStopEndsWhileAnEndpointKeepsSilentAndItsEventComesAfterTheNextStart) {
