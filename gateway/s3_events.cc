@@ -5,6 +5,7 @@
 
 #include "base/encoding.h"
 #include "base/event.h"
+#include "gateway/access.h"
 #include "gateway/s3_authorization.h"
 #include "gateway/s3_handlers.h"
 #include "gateway/s3_listen.h"
@@ -130,7 +131,8 @@ S3Answer access_feed(S3Call& call) {
   boost::json::array visible;
   const TimePoint now = call.backend.clock.now();
   for (const auto& entry : policy->visible(call.identity.principal, now)) {
-    Need need{sample_action(entry.level), entry.bucket, entry.prefix, {}, {}, false, nullptr};
+    const control::Action action = sample_action(entry.level);
+    Need need{action, entry.bucket, entry.prefix, policy_action_of(action), {}, false, nullptr};
     if (!may(call, need)) continue;
     boost::json::object item;
     item["bucket"] = entry.bucket.value;

@@ -227,6 +227,12 @@ TEST_F(S3AnswersTest, AKeyThatWasLentMakesNoBuckets) {
   policy_.publish(content_);
   expect_denied(as("alice", "PUT", "/mine"));
   expect_denied(as("bob", "PUT", "/mine"));
+  for (auto& key : content_.keys) {
+    if (key.principal.value == "dora") key.session_token = "token";
+  }
+  policy_.publish(content_);
+  expect_denied(send(sign(head_of("PUT", "/mine", {}), {"AKdora", "dora-secret", "token"},
+                          std::string(s3::empty_sha256_hex))));
 }
 
 TEST_F(S3AnswersTest, ABucketThatNobodyWouldAdministerIsNotMade) {

@@ -99,6 +99,8 @@ TEST(S3Target, AKeyIsDecodedExactlyOnce) {
   expect_refused(head("GET", "/bucket/a%zz"), s3::ApiError::invalid_uri);
   expect_refused(head("GET", "/bucket/a%00b"), s3::ApiError::invalid_uri);
   expect_refused(head("GET", "/bucket/k?a=%f"), s3::ApiError::invalid_uri);
+  expect_refused(head("GET", "/buck%zzet/k"), s3::ApiError::invalid_uri);
+  expect_refused(head("GET", "bucket/k"), s3::ApiError::invalid_uri);  // no path
 }
 
 TEST(S3Target, ABucketNameCannotHideASlash) {

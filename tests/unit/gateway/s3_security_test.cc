@@ -256,9 +256,13 @@ TEST_F(S3Security, ListingsAreJudgedOnTheirPrefix) {
        {"/research", "/research?prefix=", "/research?prefix=public", "/research?prefix=secret/",
         "/research?delimiter=/", "/research?list-type=2&prefix=pub", "/research?versions",
         "/research?uploads", "/research?prefix=secret/&marker=public/", "/research?events=s3%3A%2A",
-        "/research?events=s3%3A%2A&since=0&prefix=secret/"}) {
+        "/research?events=s3%3A%2A&since=0&prefix=secret/",
+        // "public" begins "publicity" too
+        "/research?versions&prefix=public", "/research?events=s3%3A%2A&prefix=public"}) {
     expect_denied(as("bob", "GET", target));
   }
+  expect_denied(as("dora", "GET", "/research?uploads&prefix=in"));
+  EXPECT_EQ(as("dora", "GET", "/research?uploads&prefix=in/").status, 200u);
   const auto listed = as("bob", "GET", "/research?prefix=public/&marker=&delimiter=/");
   EXPECT_EQ(listed.status, 200u);
   EXPECT_EQ(listed.body.find("publicity"), std::string::npos);
@@ -286,6 +290,8 @@ TEST_F(S3Security, ADenialDoesNotTellWhatExists) {
   expect_denied(present);
   expect_denied(absent);
   expect_denied(bucket);
+  // Whoever sees their own uploads only learns no more of others' from a read.
+  expect_denied(as("dora", "GET", "/research/in/none"));
 }
 
 // --- 9, 12, 13. Headers
@@ -355,6 +361,55 @@ TEST_F(S3Security, APresignedUrlEndsWithItsGrant) {
   std::erase_if(content_.grants, [](const auto& g) { return g.principal.value == "bob"; });
   republish();
   expect_denied(send(head_of("GET", url, {})));
+}
+
+TEST_F(S3Security, APresignedUrlEndsWithItsKey) {
+  auto& ending = add_key("bob", {});
+  ending.id = AccessKeyId("AKending");
+  ending.secret = "ending-secret";
+  ending.not_after = clock_.now() + std::chrono::minutes(5);
+  republish();
+  const std::string target = "/research/public/p";
+  const auto url = presign("GET", target, {"AKending", "ending-secret", {}}, std::chrono::hours(1));
+  const auto other = presign("GET", target, signer("bob"), std::chrono::hours(1));
+  EXPECT_EQ(send(head_of("GET", url, {})).status, 200u);
+  clock_.advance(std::chrono::minutes(5));
+  EXPECT_EQ(send(head_of("GET", url, {})).code(), "InvalidAccessKeyId");
+  EXPECT_EQ(send(head_of("GET", other, {})).status, 200u);
+  std::erase_if(content_.keys, [](const auto& key) { return key.id.value == "AKbob"; });
+  republish();
+  EXPECT_EQ(send(head_of("GET", other, {})).code(), "InvalidAccessKeyId");
+}
+
+TEST_F(S3Security, ADownloadEndsWithItsKeyAndItsOwner) {
+  put("public/large", std::string(2u << 20, 'x'));
+  const auto whole = content_;
+  const auto cut_by = [&](const std::function<void()>& change) {
+    content_ = whole;
+    republish();
+    MemoryExchange exchange(
+        head_of("GET",
+                presign("GET", "/research/public/large", signer("bob"), std::chrono::hours(1)), {}),
+        {});
+    exchange.before_body = [&]() -> boost::asio::awaitable<void> {
+      change();
+      republish();
+      co_return;
+    };
+    return run(exchange).cut;
+  };
+  EXPECT_FALSE(cut_by([] {}));
+  EXPECT_TRUE(cut_by([&] {
+    std::erase_if(content_.keys, [](const auto& key) { return key.id.value == "AKbob"; });
+  }));
+  EXPECT_TRUE(cut_by([&] {
+    for (auto& key : content_.keys) {
+      if (key.id.value == "AKbob") key.not_after = clock_.now();
+    }
+  }));
+  EXPECT_TRUE(cut_by([&] {
+    for (auto& person : content_.principals) person.disabled |= person.name.value == "bob";
+  }));
 }
 
 TEST_F(S3Security, TheEmptyChecksumThatSdksSignIntoUrlsIsNoChecksum) {

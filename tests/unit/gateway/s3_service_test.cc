@@ -263,6 +263,56 @@ TEST_F(S3ServiceTest, TheAccessFeedWaitsForTheNextEpoch) {
   EXPECT_EQ(boost::json::parse(next.body).as_object().at("visible").as_array().size(), 0u);
 }
 
+TEST_F(S3ServiceTest, TheAccessFeedShowsWhatItsKeyReaches) {
+  auto& key = add_key("alice", {});
+  key.id = AccessKeyId("AKscoped");
+  key.scope = control::KeyScope{{{.bucket = BucketName("other")}}};
+  policy_.publish(content_);
+  const auto visible = [&](const Signer& who) {
+    const auto answer =
+        send(sign(head_of("GET", "/?holdfast-access", {}), who, std::string(s3::empty_sha256_hex)));
+    return boost::json::parse(answer.body).as_object().at("visible").as_array().size();
+  };
+  EXPECT_EQ(visible(signer("alice")), 1u);
+  EXPECT_EQ(visible({"AKscoped", "alice-secret", {}}), 0u);
+}
+
+TEST_F(S3ServiceTest, TheAccessFeedEndsWithItsKeyAndItsOwner) {
+  const auto whole = content_;
+  const auto ended_by = [&](const std::function<void()>& change) {
+    content_ = whole;
+    policy_.publish(content_);
+    const auto epoch = std::to_string(policy_.current()->epoch());
+    boost::asio::steady_timer later(context_, std::chrono::milliseconds(5));
+    later.async_wait([&](boost::system::error_code) {
+      change();
+      policy_.publish(content_);
+    });
+    return as("bob", "GET", "/?holdfast-access&wait=30&epoch=" + epoch).code();
+  };
+  const auto bobs_key = [&]() -> control::KeyRecord& {
+    return *std::ranges::find(content_.keys, AccessKeyId("AKbob"), &control::KeyRecord::id);
+  };
+  EXPECT_EQ(ended_by([] {}), "");
+  EXPECT_EQ(ended_by([&] {
+              std::erase_if(content_.keys, [](const auto& key) { return key.id.value == "AKbob"; });
+            }),
+            "AccessDenied");
+  EXPECT_EQ(ended_by([&] { bobs_key().not_after = clock_.now(); }), "AccessDenied");
+  EXPECT_EQ(ended_by([&] { bobs_key().principal = PrincipalName("alice"); }), "AccessDenied");
+  EXPECT_EQ(ended_by([&] {
+              for (auto& person : content_.principals)
+                person.disabled |= person.name.value == "bob";
+            }),
+            "AccessDenied");
+}
+
+TEST_F(S3ServiceTest, TheAccessFeedIsNotForTheDisabled) {
+  for (auto& person : content_.principals) person.disabled = person.name.value == "bob";
+  policy_.publish(content_);
+  expect_denied(as("bob", "GET", "/?holdfast-access"));
+}
+
 TEST_F(S3ServiceTest, CountersTellRequestsErrorsAndBytes) {
   as("alice", "PUT", "/research/n", "12345");
   as("alice", "GET", "/research/n");

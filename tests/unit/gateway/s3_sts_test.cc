@@ -133,6 +133,99 @@ TEST_F(S3Sts, TemporaryKeysEndWithWhatTheyStandOn) {
   EXPECT_EQ(get(pair, "/research/a/k").status, 200u);
 }
 
+TEST_F(S3Sts, ADownloadEndsWithItsSession) {
+  EXPECT_EQ(as("alice", "PUT", "/research/large", std::string(2u << 20, 'x')).status, 200u);
+  const auto cut_by = [&](const std::function<void()>& change) {
+    policy_.publish(content_);
+    const Signer pair = pair_of(ask(signer("alice"), role("&DurationSeconds=900")));
+    MemoryExchange exchange(sign(head_of("GET", "/research/large", {}), pair, s3::sha256_hex("")),
+                            {});
+    exchange.before_body = [&]() -> boost::asio::awaitable<void> {
+      change();
+      co_return;
+    };
+    return run(exchange).cut;
+  };
+  EXPECT_FALSE(cut_by([] {}));
+  EXPECT_TRUE(cut_by([&] { clock_.advance(std::chrono::seconds(900)); }));
+  EXPECT_TRUE(cut_by([&] {
+    auto revoked = content_;
+    std::erase_if(revoked.keys, [](const auto& key) { return key.principal.value == "alice"; });
+    policy_.publish(revoked);
+  }));
+}
+
+TEST_F(S3Sts, AnUploadEndsWithItsSessionAlsoAfterAnotherChange) {
+  const Signer pair = pair_of(ask(signer("alice"), role("&DurationSeconds=900")));
+  const std::string body(1u << 20, 'x');
+  MemoryExchange exchange(sign(head_of("PUT", "/research/slow", {}), pair, s3::sha256_hex(body)),
+                          body);
+  exchange.reader.before_read = [&](int reads) {
+    if (reads == 3) policy_.publish(content_);  // judged anew, and still allowed
+    if (reads == 6) clock_.advance(std::chrono::seconds(900));
+  };
+  expect_denied(run(exchange));
+  EXPECT_EQ(as("alice", "HEAD", "/research/slow").status, 404u);
+}
+
+TEST_F(S3Sts, TheAccessFeedEndsWithTheKeyThatAskedForTheSession) {
+  const Signer pair = pair_of(ask(signer("alice"), role()));
+  const auto epoch = std::to_string(policy_.current()->epoch());
+  boost::asio::steady_timer later(context_, std::chrono::milliseconds(5));
+  later.async_wait([&](boost::system::error_code) {
+    auto revoked = content_;
+    std::erase_if(revoked.keys, [](const auto& key) { return key.principal.value == "alice"; });
+    policy_.publish(revoked);
+  });
+  expect_denied(get(pair, "/?holdfast-access&wait=30&epoch=" + epoch));
+}
+
+TEST_F(S3Sts, TheAccessFeedIsNarrowedByASessionsPolicy) {
+  const std::string other =
+      "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C"
+      "%22Action%22%3A%22s3%3A*%22%2C%22Resource%22%3A%22arn%3Aaws%3As3%3A%3A%3Aother%2F*%22%7D%5D"
+      "%7D";
+  const Signer pair = pair_of(ask(signer("alice"), role()));
+  const Signer narrow = pair_of(ask(signer("alice"), role("&Policy=" + other)));
+  EXPECT_NE(get(pair, "/?holdfast-access").body.find("research"), std::string::npos);
+  EXPECT_EQ(get(narrow, "/?holdfast-access").status, 200u);
+  EXPECT_EQ(get(narrow, "/?holdfast-access").body.find("research"), std::string::npos);
+}
+
+TEST_F(S3Sts, TheDisabledBeginNoSessions) {
+  for (auto& person : content_.principals) person.disabled = person.name.value == "alice";
+  policy_.publish(content_);
+  EXPECT_EQ(ask(signer("alice"), role()).code(), "AccessDenied");
+  EXPECT_EQ(ask(signer("alice"), "Action=GetCallerIdentity").code(), "AccessDenied");
+  EXPECT_EQ(unsigned_form("Action=AssumeRoleWithWebIdentity&RoleSessionName=web&WebIdentityToken=" +
+                          issuer_.rsa_token("alice", clock_.now()))
+                .code(),
+            "AccessDenied");
+}
+
+TEST_F(S3Sts, NoSessionOutlivesTheKeyThatAskedForIt) {
+  for (auto& key : content_.keys) {
+    if (key.principal.value == "alice") key.not_after = clock_.now() + std::chrono::minutes(20);
+  }
+  policy_.publish(content_);
+  const Answer answer = ask(signer("alice"), role());
+  EXPECT_EQ(between(answer.body, "<Expiration>", "<"),
+            to_rfc3339(clock_.now() + std::chrono::minutes(20)));
+}
+
+TEST_F(S3Sts, RequestsAreBoundedAndNamesArePlain) {
+  EXPECT_EQ(ask(signer("alice"), role("&X=" + std::string(64u << 10, 'x'))).code(),
+            "EntityTooLarge");
+  EXPECT_EQ(ask(signer("alice"), role("&Policy=" + std::string(2049, 'x'))).code(),
+            "PackedPolicyTooLarge");
+  for (const std::string& name : {std::string(), std::string("x"), std::string(65, 'x'),
+                                  std::string("a%0Ab"), std::string("a%2Fb")}) {
+    EXPECT_EQ(ask(signer("alice"), "Action=AssumeRole&RoleSessionName=" + name).code(),
+              "ValidationError")
+        << name;
+  }
+}
+
 TEST_F(S3Sts, AParentsScopeHoldsForItsTemporaryKeys) {
   for (auto& key : content_.keys) {
     if (key.principal.value == "alice") {
@@ -171,7 +264,7 @@ TEST_F(S3Sts, TheTokenHasToBeSigned) {
 }
 
 TEST_F(S3Sts, OnlyProvenPermanentCallersBeginSessions) {
-  EXPECT_EQ(unsigned_form(role()).status, 403u);
+  EXPECT_EQ(unsigned_form(role()).code(), "AccessDenied");
   EXPECT_EQ(ask({"AKalice", "wrong", ""}, role()).code(), "SignatureDoesNotMatch");
   EXPECT_EQ(ask(signer("alice"), role(), "s3").status, 400u);  // signed for another service
   const Signer pair = pair_of(ask(signer("alice"), role()));
@@ -276,6 +369,22 @@ TEST_F(WebToken, NoOtherAlgorithmCounts) {
             "not found");
   EXPECT_EQ(
       outcome(issuer_.rsa_token_with_header(R"({"alg":"RS256","kid":"rsa","crit":["x"]})", claims)),
+      "unauthenticated");
+}
+
+TEST_F(WebToken, AShortRsaKeyIsNone) {
+  const WebTokenIssuer weak(1024);
+  const auto identity =
+      verify_web_token(weak.rsa_token("alice", now_), weak.key_set(), options_, now_);
+  ASSERT_FALSE(identity);
+  EXPECT_EQ(identity.error().code, ErrorCode::not_found);
+}
+
+TEST_F(WebToken, AreBounded) {
+  const std::string claims = issuer_.claims("alice", now_);
+  EXPECT_EQ(
+      outcome(issuer_.rsa_token_with_header(
+          R"({"alg":"RS256","kid":"rsa","x":")" + std::string(20u << 10, 'x') + "\"}", claims)),
       "unauthenticated");
 }
 

@@ -18,7 +18,8 @@ namespace holdfast::gateway {
 
 class WebTokenIssuer {
  public:
-  WebTokenIssuer() : rsa_(EVP_RSA_gen(2048)), ec_(EVP_EC_gen("P-256")) {}
+  explicit WebTokenIssuer(unsigned rsa_bits = 2048)
+      : rsa_(EVP_RSA_gen(rsa_bits)), ec_(EVP_EC_gen("P-256")) {}
   ~WebTokenIssuer() {
     EVP_PKEY_free(rsa_);
     EVP_PKEY_free(ec_);
