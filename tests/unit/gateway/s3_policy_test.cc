@@ -332,6 +332,15 @@ TEST_F(S3Policy, ADropTouchesOnlyUploadsOfItsOwn) {
   EXPECT_EQ(as("dora", "DELETE", others).code(), "NoSuchUpload");
   EXPECT_EQ(as("alice", "GET", others).status, 200u);
   EXPECT_EQ(as("dora", "DELETE", mine).status, 204u);
+  // Nor one of which nobody knows who began it.
+  std::string unknown;
+  boost::asio::co_spawn(
+      context_, store_.create_upload({.bucket = BucketName("research"), .key = ObjectKey("in/u")}),
+      [&](const std::exception_ptr&, Result<UploadId> made) { unknown = made->value; });
+  context_.restart();
+  context_.run();
+  EXPECT_EQ(as("dora", "GET", "/research/in/u?uploadId=" + unknown).code(), "NoSuchUpload");
+  EXPECT_EQ(as("alice", "GET", "/research/in/u?uploadId=" + unknown).status, 200u);
 }
 
 // --- Object Lock and quotas at this door
