@@ -231,6 +231,25 @@ TEST_F(LocalStoreTest, OfManyWritersThatWantToCreateAKeyOneSucceeds) {
   EXPECT_EQ(created, 25);
 }
 
+TEST_F(LocalStoreTest, ManyWritersDoNotPassAQuotaTogether) {
+  open();
+  make_bucket("data");
+  ASSERT_TRUE(run(
+      store->set_bucket_document(BucketName("data"), BucketDocument::quota, R"({"bytes":1000})")));
+  std::atomic<int> stored = 0;
+  std::vector<std::thread> writers;
+  for (int i = 0; i < 8; ++i) {
+    writers.emplace_back([&, i] {
+      for (int n = 0; n < 25; ++n) {
+        if (put("data", fmt::format("k{}-{}", i, n), "ten bytes.")) ++stored;
+      }
+    });
+  }
+  for (auto& writer : writers) writer.join();
+  EXPECT_EQ(stored, 100);
+  EXPECT_EQ(list("data").objects.size(), 100u);
+}
+
 TEST_F(LocalStoreTest, ASecondProcessIsToldWhoHoldsTheDirectory) {
   open();
   auto second = LocalStore::open(options(), clock, random);
@@ -339,7 +358,11 @@ TEST_F(LocalLockTest, NoWriteIsLockedInABucketThatWasNotMadeForIt) {
   for (const Retention& retention : {period, hold}) {
     EXPECT_EQ(put_with("plain", retention), "invalid argument");
     EXPECT_EQ(copy_with("plain", retention), "invalid argument");
-    EXPECT_EQ(assemble_with("plain", retention), "invalid argument");
+    CreateUploadRequest begin;  // refused at its beginning, before parts are sent
+    begin.bucket = BucketName("plain");
+    begin.key = ObjectKey("assembled");
+    begin.retention = retention;
+    EXPECT_EQ(outcome(run(store->create_upload(std::move(begin)))), "invalid argument");
   }
   LockRequest request{.bucket = BucketName("source"), .key = ObjectKey("k"), .legal_hold = true};
   EXPECT_EQ(outcome(run(store->set_lock(request))), "invalid argument");
