@@ -21,8 +21,12 @@ net::ClientOptions client_options() {
 
 }  // namespace
 
-KeySetReader::KeySetReader(boost::asio::any_io_executor executor, std::string url)
-    : executor_(executor), client_(executor, client_options()), url_(std::move(url)) {}
+KeySetReader::KeySetReader(boost::asio::any_io_executor executor, std::string url,
+                           std::chrono::milliseconds patience)
+    : executor_(executor),
+      client_(executor, client_options()),
+      url_(std::move(url)),
+      patience_(patience) {}
 
 boost::asio::awaitable<Result<std::string>> KeySetReader::read() {
   // The client belongs to one executor.
@@ -32,8 +36,8 @@ boost::asio::awaitable<Result<std::string>> KeySetReader::read() {
 boost::asio::awaitable<Result<std::string>> KeySetReader::fetch() {
   net::ClientRequest request;
   request.url = url_;
-  request.head_timeout = std::chrono::seconds(5);
-  request.stall_timeout = std::chrono::seconds(5);
+  request.head_timeout = patience_;
+  request.stall_timeout = patience_;
   auto response = co_await client_.send(std::move(request));
   if (!response) co_return std::unexpected(response.error());
   if (response->status != 200) {

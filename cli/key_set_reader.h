@@ -4,6 +4,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <string>
 
 #include "base/error.h"
@@ -13,7 +14,9 @@ namespace holdfast::cli {
 
 class KeySetReader {
  public:
-  KeySetReader(boost::asio::any_io_executor executor, std::string url);
+  // `patience`: for the answer's head, and for each of its bytes after the one before.
+  KeySetReader(boost::asio::any_io_executor executor, std::string url,
+               std::chrono::milliseconds patience = std::chrono::seconds(5));
   boost::asio::awaitable<Result<std::string>> read();
 
  private:
@@ -22,6 +25,7 @@ class KeySetReader {
   boost::asio::any_io_executor executor_;
   net::HttpClient client_;
   const std::string url_;
+  const std::chrono::milliseconds patience_;
 };
 
 }  // namespace holdfast::cli
