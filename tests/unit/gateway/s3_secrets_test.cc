@@ -45,7 +45,9 @@ class S3Secrets : public S3Fixture {
     EXPECT_EQ(answer.code(), code) << answer.body;
     spdlog::default_logger()->flush();
     std::string told = answer.body + "\n" + log_.str();
-    for (const auto& [name, value] : answer.headers.items()) told += name + ": " + value + "\n";
+    for (const auto& [name, value] : answer.headers.items()) {
+      told += fmt::format("{}: {}\n", name, value);
+    }
     for (const AuditEvent& event : audit_.events) {
       told += event.principal + "\n" + event.access_key + "\n" + event.operation + "\n" +
               event.bucket + "\n" + event.path + "\n" + event.peer + "\n" + event.reason + "\n";
