@@ -40,6 +40,7 @@ store::UpstreamOptions upstream_options(const UpstreamConfig& config) {
   options.s3.path_style = config.path_style;
   options.s3.ca_file = config.ca_file;
   options.s3.verify_reads = config.verify_reads;
+  options.s3.reach = net::Reach::not_link_local;
   options.s3.max_connections = 512;       // of each I/O thread
   options.s3.buffered_bytes = 128 << 10;  // many at once must not add up
   options.bucket_prefix = config.bucket_prefix;

@@ -73,7 +73,8 @@ S3Client::S3Client(boost::asio::any_io_executor executor, S3StoreOptions options
       credentials_(credentials),
       clock_(clock),
       http_(std::move(executor), net::ClientOptions{.max_connections = options_.max_connections,
-                                                    .ca_file = options_.ca_file}) {}
+                                                    .ca_file = options_.ca_file,
+                                                    .reach = options_.reach}) {}
 
 net::ClientRequest S3Client::sign(const S3Call& call, const s3::Credentials& credentials) {
   std::string host = host_;

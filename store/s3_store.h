@@ -18,6 +18,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "net/reach.h"
 #include "store/access_feed.h"
 #include "store/credentials.h"
 #include "store/object_store.h"
@@ -33,6 +34,7 @@ struct S3StoreOptions {
   std::chrono::milliseconds stall_timeout{60'000};
   std::size_t max_connections = 64;
   std::string ca_file;                      // empty: the system's
+  net::Reach reach = net::Reach::anywhere;  // whatever the endpoint's name resolves to
   std::uint64_t buffered_bytes = 1u << 20;  // bodies up to here are held, hashed and signed
   std::uint64_t part_bytes = 8u << 20;      // of bodies whose length is not known beforehand
   bool checksums = true;                    // send x-amz-checksum-crc64nvme; off for old endpoints

@@ -98,6 +98,15 @@ std::string error_document(const std::string& code) {
   return "<?xml version=\"1.0\"?><Error><Code>" + code + "</Code><Message>m</Message></Error>";
 }
 
+TEST_F(S3StoreTest, ConnectsToNoAddressThatIsRuledOut) {
+  S3StoreOptions options;
+  options.endpoint = fmt::format("http://0.0.0.0:{}", server_->endpoint().port());
+  options.reach = net::Reach::not_link_local;
+  auto store = S3Store::open(io_.get_executor(), options, credentials_, clock_);
+  ASSERT_TRUE(store);
+  EXPECT_EQ(outcome(run((*store)->head(object()))), "unavailable");
+}
+
 TEST_F(S3StoreTest, AnEndpointThatCannotBeReachedIsUnavailableNeverMissing) {
   const auto port = server_->endpoint().port();
   stop();
