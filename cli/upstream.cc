@@ -34,7 +34,7 @@ Result<std::unique_ptr<store::CredentialsProvider>> upstream_credentials(
 }
 
 store::UpstreamOptions upstream_options(const UpstreamConfig& config) {
-  store::UpstreamOptions options;
+  store::UpstreamOptions options{.names = {config.bucket_prefix, config.buckets}};
   options.s3.endpoint = config.endpoint;
   options.s3.region = config.region;
   options.s3.path_style = config.path_style;
@@ -43,8 +43,6 @@ store::UpstreamOptions upstream_options(const UpstreamConfig& config) {
   options.s3.reach = net::Reach::not_link_local;
   options.s3.max_connections = 512;       // of each I/O thread
   options.s3.buffered_bytes = 128 << 10;  // many at once must not add up
-  options.bucket_prefix = config.bucket_prefix;
-  options.buckets = config.buckets;
   options.changes.relist = std::chrono::seconds(config.relist_seconds);
   return options;
 }

@@ -45,31 +45,16 @@ std::unexpected<Error> refused(const S3Call& call, unsigned status, const net::H
 Result<std::unique_ptr<S3Client>> S3Client::open(boost::asio::any_io_executor executor,
                                                  const S3StoreOptions& options,
                                                  CredentialsProvider& credentials, Clock& clock) {
-  std::unique_ptr<S3Client> client(new S3Client(std::move(executor), options, credentials, clock));
-  const std::string& endpoint = options.endpoint;
-  if (endpoint.starts_with("unix:/")) {
-    client->scheme_ = "http://";
-    client->host_ = "localhost";
-    client->unix_socket_ = endpoint.substr(5);
-    return client;
-  }
-  for (const std::string_view scheme : {"http://", "https://"}) {
-    if (!endpoint.starts_with(scheme)) continue;
-    const auto slash = endpoint.find('/', scheme.size());
-    client->scheme_ = scheme;
-    client->host_ = endpoint.substr(scheme.size(), slash - scheme.size());
-    client->base_path_ = slash == std::string::npos ? "" : endpoint.substr(slash);
-    while (client->base_path_.ends_with('/')) client->base_path_.pop_back();
-    if (!client->host_.empty()) return client;
-  }
-  return fail(ErrorCode::invalid_argument,
-              "the S3 endpoint \"{}\" is no URL: it looks like http://127.0.0.1:7070",
-              log_field(endpoint));
+  auto address = S3Address::parse(options.endpoint, options.path_style);
+  if (!address) return std::unexpected(address.error());
+  return std::unique_ptr<S3Client>(
+      new S3Client(std::move(executor), options, *std::move(address), credentials, clock));
 }
 
-S3Client::S3Client(boost::asio::any_io_executor executor, S3StoreOptions options,
+S3Client::S3Client(boost::asio::any_io_executor executor, S3StoreOptions options, S3Address address,
                    CredentialsProvider& credentials, Clock& clock)
     : options_(std::move(options)),
+      address_(std::move(address)),
       credentials_(credentials),
       clock_(clock),
       http_(std::move(executor), net::ClientOptions{.max_connections = options_.max_connections,
@@ -77,19 +62,13 @@ S3Client::S3Client(boost::asio::any_io_executor executor, S3StoreOptions options
                                                     .reach = options_.reach}) {}
 
 net::ClientRequest S3Client::sign(const S3Call& call, const s3::Credentials& credentials) {
-  std::string host = host_;
-  std::string path = base_path_;
-  if (!call.bucket.empty() && options_.path_style) path += "/" + call.bucket.value;
-  if (!call.bucket.empty() && !options_.path_style) host = call.bucket.value + "." + host;
-  if (!call.key.empty()) path += "/";
-  s3::append_uri_encoded(path, call.key, s3::Slash::keep);
-  if (path.empty()) path = "/";
+  const auto [host, path] = address_.place(call.bucket, call.key);
   const std::string query = s3::encode_query(call.query);
 
   net::ClientRequest request;
   request.method = call.method;
-  request.url = scheme_ + host + path + (query.empty() ? "" : "?" + query);
-  request.unix_socket = unix_socket_;
+  request.url = address_.scheme + host + path + (query.empty() ? "" : "?" + query);
+  request.unix_socket = address_.unix_socket;
   request.headers.add("Host", host);
   for (const auto& [name, value] : call.headers) request.headers.add(name, value);
   request.connect_timeout = options_.connect_timeout;

@@ -1,5 +1,5 @@
 // S3Client: one signed request to an S3 endpoint and its answer, for S3Store's files only. Builds
-// the URL (path or virtual-host style), signs with SigV4, turns error answers into Error. All calls
+// the URL (store/s3_address.h), signs with SigV4, turns error answers into Error. All calls
 // on its executor.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "net/http_client.h"
 #include "s3/names.h"
 #include "s3/sigv4.h"
+#include "store/s3_address.h"
 #include "store/s3_store.h"
 
 namespace holdfast::store {
@@ -52,14 +53,14 @@ class S3Client {
   Clock& clock() { return clock_; }
 
  private:
-  S3Client(boost::asio::any_io_executor executor, S3StoreOptions options,
+  S3Client(boost::asio::any_io_executor executor, S3StoreOptions options, S3Address address,
            CredentialsProvider& credentials, Clock& clock);
   net::ClientRequest sign(const S3Call& call, const s3::Credentials& credentials);
 
   S3StoreOptions options_;
+  S3Address address_;
   CredentialsProvider& credentials_;
   Clock& clock_;
-  std::string scheme_, host_, base_path_, unix_socket_;
   s3::SigningKeyCache keys_;
   net::HttpClient http_;
 };

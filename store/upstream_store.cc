@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <boost/asio/query.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <set>
 #include <utility>
 
 #include "base/log.h"
@@ -25,22 +24,6 @@ const asio::execution_context* context_of(const asio::any_io_executor& executor)
 bool kept_upstream(BucketDocument kind) {
   return kind == BucketDocument::lifecycle || kind == BucketDocument::object_lock ||
          kind == BucketDocument::encryption;
-}
-
-Result<void> check_names(const UpstreamOptions& options) {
-  std::set<std::string> seen;
-  for (const auto& [ours, theirs] : options.buckets) {
-    if (!s3::validate_bucket_name(ours) || !s3::validate_bucket_name(theirs)) {
-      return fail(ErrorCode::invalid_argument, "the bucket mapping {} = {} names no valid bucket",
-                  log_field(ours), log_field(theirs));
-    }
-    if (!seen.insert(theirs).second) {
-      return fail(ErrorCode::invalid_argument,
-                  "two buckets are mapped to the upstream bucket {}: each needs one of its own",
-                  theirs);
-    }
-  }
-  return {};
 }
 
 }  // namespace
@@ -67,7 +50,7 @@ Error translate_upstream(const Error& error) {
 Result<std::unique_ptr<UpstreamStore>> UpstreamStore::open(
     std::vector<asio::any_io_executor> executors, UpstreamOptions options,
     CredentialsProvider& credentials, ObjectStore& documents, Clock& clock) {
-  if (auto good = check_names(options); !good) return std::unexpected(good.error());
+  if (auto good = options.names.check(); !good) return std::unexpected(good.error());
   Clients clients;
   for (const auto& executor : executors) {
     auto client = S3Store::open(executor, options.s3, credentials, clock);
@@ -91,24 +74,6 @@ asio::awaitable<S3Store*> UpstreamStore::client() {
   const auto found = clients_.find(context_of(co_await asio::this_coro::executor));
   HOLDFAST_CHECK(found != clients_.end());
   co_return found->second.get();
-}
-
-BucketName UpstreamStore::theirs(const BucketName& ours) const {
-  const auto found = options_.buckets.find(ours.value);
-  if (found != options_.buckets.end()) return BucketName(found->second);
-  return BucketName(options_.bucket_prefix + ours.value);
-}
-
-std::optional<BucketName> UpstreamStore::ours(const BucketName& theirs) const {
-  for (const auto& [here, there] : options_.buckets) {
-    if (there == theirs.value) return BucketName(here);
-  }
-  if (!theirs.value.starts_with(options_.bucket_prefix)) return std::nullopt;
-  BucketName name(theirs.value.substr(options_.bucket_prefix.size()));
-  // Hidden by a mapping of the same name, or no name that could be asked for.
-  if (options_.buckets.contains(name.value)) return std::nullopt;
-  if (!s3::validate_bucket_name(name.value)) return std::nullopt;
-  return name;
 }
 
 Async<void> UpstreamStore::greet() {
@@ -161,7 +126,7 @@ Async<std::vector<BucketInfo>> UpstreamStore::list_buckets() {
   if (!all) co_return all;
   std::vector<BucketInfo> mine;
   for (auto& bucket : *all) {
-    auto name = ours(bucket.name);
+    auto name = options_.names.ours(bucket.name);
     if (!name) continue;
     bucket.name = std::move(*name);
     mine.push_back(std::move(bucket));

@@ -16,7 +16,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/execution_context.hpp>
-#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -25,13 +24,13 @@
 #include "store/change_ring.h"
 #include "store/key_locks.h"
 #include "store/s3_store.h"
+#include "store/upstream_names.h"
 
 namespace holdfast::store {
 
 struct UpstreamOptions {
   S3StoreOptions s3;
-  std::string bucket_prefix;                   // "acme-": our "homes" is "acme-homes" there
-  std::map<std::string, std::string> buckets;  // ours to theirs, before the prefix
+  UpstreamNames names;
   ChangeRingOptions changes;
 };
 
@@ -99,8 +98,7 @@ class UpstreamStore final : public ObjectStore {
 
   UpstreamStore(Clients clients, UpstreamOptions options, ObjectStore& documents, Clock& clock);
   boost::asio::awaitable<S3Store*> client();
-  BucketName theirs(const BucketName& ours) const;
-  std::optional<BucketName> ours(const BucketName& theirs) const;
+  BucketName theirs(const BucketName& ours) const { return options_.names.theirs(ours); }
   // The bucket of documents that belongs to the bucket, made when it is first needed.
   Async<void> ensure_documents(BucketName name);
   Async<void> check_here(const GetRequest& named, const WriteConditions& conditions);

@@ -50,7 +50,7 @@ class OpenUpstream final : public OpenStore {
       : documents_(io.get_executor(), clock_, random_), credentials_(credentials()) {
     UpstreamOptions options;
     options.s3 = s3_options();
-    options.bucket_prefix = "up-";
+    options.names = UpstreamNames("up-", {});
     auto opened =
         UpstreamStore::open({io.get_executor()}, options, credentials_, documents_, clock_);
     if (!opened) throw std::runtime_error(opened.error().context);
