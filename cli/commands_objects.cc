@@ -60,20 +60,26 @@ int list(const Invocation& invocation, const std::string& place) {
   return 0;
 }
 
+// Who transfers the bytes: this program, by way of the server's own socket, or whoever is given the
+// URL.
+enum class UsedBy : bool { us, others };
+
 Result<std::string> sign(const Invocation& invocation, const std::string& place,
-                         const std::string& method) {
+                         const std::string& method, UsedBy used_by) {
   auto target = target_of(invocation, place);
   if (!target) return std::unexpected(target.error());
-  auto signed_place = invocation.client().post("files/sign", {{"bucket", target->bucket},
-                                                              {"key", target->key},
-                                                              {"method", method},
-                                                              {"attachment", false}});
+  auto signed_place =
+      invocation.client().post("files/sign", {{"bucket", target->bucket},
+                                              {"key", target->key},
+                                              {"method", method},
+                                              {"attachment", false},
+                                              {"direct", used_by == UsedBy::others}});
   if (!signed_place) return std::unexpected(signed_place.error());
   return text_of(*signed_place, "url");
 }
 
 Result<void> fetch_to(const Invocation& invocation, const std::string& place, int fd) {
-  auto url = sign(invocation, place, "GET");
+  auto url = sign(invocation, place, "GET", UsedBy::us);
   if (!url) return std::unexpected(url.error());
   auto done = invocation.client().download(
       *url, [fd](std::span<const std::byte> bytes) { return write_all(fd, bytes); });
@@ -104,7 +110,7 @@ Result<void> send_file(const Invocation& invocation, const std::string& path,
   if (::fstat(file->get(), &status) != 0 || !S_ISREG(status.st_mode)) {
     return fail(ErrorCode::invalid_argument, "{} is no regular file", path);
   }
-  auto url = sign(invocation, place, "PUT");
+  auto url = sign(invocation, place, "PUT", UsedBy::us);
   if (!url) return std::unexpected(url.error());
   return invocation.client().upload(*url, std::move(*file),
                                     static_cast<std::uint64_t>(status.st_size));
@@ -166,7 +172,7 @@ void add_object_commands(CLI::App& app, Invocation& invocation) {
   add("rm", "Delete an object, or a whole folder/ ; versions stay", remove);
   add("presign", "Print a signed URL for reading",
       [](const Invocation& i, const std::string& place) {
-        auto url = sign(i, place, "GET");
+        auto url = sign(i, place, "GET", UsedBy::others);
         if (!url) return report(url.error());
         fmt::print("{}\n", *url);
         return 0;

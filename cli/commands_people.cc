@@ -88,6 +88,59 @@ void add_user_commands(CLI::App& app, Invocation& invocation) {
   });
 }
 
+// "s3://BUCKET/FOLDER/", as bucket and prefix of a request.
+Result<void> add_place(json::object& body, std::string_view place) {
+  if (place.empty()) return {};
+  if (!place.starts_with("s3://") || place.size() == 5 || place[5] == '/') {
+    return fail(ErrorCode::invalid_argument, "\"{}\" names no place; write s3://BUCKET/FOLDER/",
+                place);
+  }
+  place.remove_prefix(5);
+  const auto slash = place.find('/');
+  body["bucket"] = place.substr(0, slash);
+  if (slash != std::string_view::npos) body["prefix"] = place.substr(slash + 1);
+  return {};
+}
+
+int lend_key(const Invocation& invocation, json::object body) {
+  auto answer = invocation.client().post("credentials", std::move(body));
+  if (!answer) return report(answer.error());
+  if (invocation.json) {
+    print_value(*answer);
+    return 0;
+  }
+  fmt::print("AWS_ENDPOINT_URL={}\nAWS_REGION={}\nAWS_ACCESS_KEY_ID={}\n",
+             text_of(*answer, "endpoint"), text_of(*answer, "region"),
+             text_of(*answer, "access_key_id"));
+  fmt::print("AWS_SECRET_ACCESS_KEY={}\nAWS_SESSION_TOKEN={}\n",
+             text_of(*answer, "secret_access_key"), text_of(*answer, "session_token"));
+  for (const auto& row : answer->at("left_out").as_array()) {
+    fmt::print(stderr, "holdfast: not for {}/{}: {}\n", text_of(row.as_object(), "bucket"),
+               text_of(row.as_object(), "prefix"), text_of(row.as_object(), "reason"));
+  }
+  return 0;
+}
+
+void add_lend_command(CLI::App& key, Invocation& invocation) {
+  struct Options {
+    std::string user, place;
+    std::optional<std::uint64_t> seconds;
+  };
+  auto o = std::make_shared<Options>();
+  auto* lend = key.add_subcommand("lend", "Lend credentials of the store behind the server");
+  lend->add_option("user", o->user)->required();
+  lend->add_option("place", o->place, "Only there: s3://BUCKET/FOLDER/");
+  lend->add_option("--seconds", o->seconds, "From 900 to 3600, the default");
+  lend->callback([&invocation, o] {
+    invocation.run = [&invocation, o] {
+      json::object body{{"user", o->user}};
+      if (o->seconds) body["seconds"] = *o->seconds;
+      if (auto there = add_place(body, o->place); !there) return report(there.error());
+      return lend_key(invocation, std::move(body));
+    };
+  });
+}
+
 void add_key_commands(CLI::App& app, Invocation& invocation) {
   auto* key = add_group(app, "key", "Access keys for S3 clients");
   struct Options {
@@ -136,6 +189,7 @@ void add_key_commands(CLI::App& app, Invocation& invocation) {
       return answer ? 0 : report(answer.error());
     };
   });
+  add_lend_command(*key, invocation);
 }
 
 }  // namespace

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "cli/config_store.h"
+#include "store/direct_urls.h"
 
 namespace holdfast::cli {
 namespace {
@@ -148,6 +150,14 @@ std::map<std::string, Key> known_keys(Config& c) {
       {"store.buckets", {names(c.upstream.buckets), "a table of bucket = \"upstream bucket\""}},
       {"store.relist_seconds", {number(c.upstream.relist_seconds, 0, 86'400), "seconds, 0: never"}},
       {"store.verify_reads", {flag(c.upstream.verify_reads), "true or false"}},
+      {"store.direct", {flag(c.upstream.direct), "true or false"}},
+      {"store.direct_endpoint", {text(c.upstream.direct_endpoint), "a URL"}},
+      {"store.direct_seconds",
+       {number(c.upstream.direct_seconds, 1, store::max_direct_lifetime.count()),
+        "seconds from 1 to 900"}},
+      {"store.sts.role", {text(c.upstream.sts_role), "the ARN of a role"}},
+      {"store.sts.endpoint", {text(c.upstream.sts_endpoint), "a URL"}},
+      {"store.sts.writes", {flag(c.upstream.sts_writes), "true or false"}},
       {"homes.bucket", {text(c.homes_bucket), "a bucket name"}},
       {"homes.retention_days", {number(c.retention_days, 1, 36500), "a number of days from 1"}},
       {"lifecycle.day_seconds",
@@ -184,29 +194,6 @@ Result<void> apply(const toml::table& table, const std::string& prefix,
       return fail(ErrorCode::invalid_argument, "{} line {}: {} takes {}", path, line, full,
                   found->second.accepts);
     }
-  }
-  return {};
-}
-
-Result<void> check_store(const Config& config) {
-  if (config.store_kind != "local" && config.store_kind != "s3") {
-    return fail(ErrorCode::invalid_argument, "store.kind takes local or s3, not {}",
-                config.store_kind);
-  }
-  const bool upstream = config.store_kind == "s3";
-  if (upstream && config.upstream.endpoint.empty()) {
-    return fail(ErrorCode::invalid_argument,
-                "store.kind = \"s3\" needs store.endpoint, a URL such as http://127.0.0.1:7480");
-  }
-  if (!upstream && !config.upstream.endpoint.empty()) {
-    return fail(ErrorCode::invalid_argument,
-                "store.endpoint is given but store.kind is local: write kind = \"s3\" to use it");
-  }
-  const RootKeyConfig& keys = config.root_keys;
-  if (upstream && !(keys.current.empty() && keys.old.empty() && keys.lost.empty())) {
-    return fail(ErrorCode::invalid_argument,
-                "store.root_key_file and its like encrypt the built-in store; with store.kind = "
-                "\"s3\" encryption is the endpoint's");
   }
   return {};
 }
@@ -285,8 +272,7 @@ Result<void> check_tls(const Config& config) {
     return fail(ErrorCode::invalid_argument, "set {0}.tls_certificate and {0}.tls_key, or neither",
                 name);
   }
-  const bool local = config.domain == "localhost" || config.domain.ends_with(".localhost");
-  if (!config.web_tls.key.empty() && config.s3_tls.key.empty() && !local) {
+  if (!config.web_tls.key.empty() && config.s3_tls.key.empty() && !is_local_domain(config.domain)) {
     return fail(
         ErrorCode::invalid_argument,
         "web.tls_key without s3.tls_key: from an HTTPS console browsers move no file over "

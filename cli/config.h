@@ -25,6 +25,14 @@ struct UpstreamConfig {
   std::map<std::string, std::string> buckets;  // ours to theirs
   std::uint32_t relist_seconds = 300;          // how long a write made elsewhere may stay unseen
   bool verify_reads = false;
+  // Signed URLs that name the endpoint itself, see store/direct_urls.h.
+  bool direct = false;
+  std::string direct_endpoint;  // as browsers reach it; empty: `endpoint`
+  std::uint32_t direct_seconds = 300;
+  // The endpoint's STS: whose role narrows what is lent, see store/sts_client.h.
+  std::string sts_role;      // an ARN; empty: none
+  std::string sts_endpoint;  // empty: `endpoint`
+  bool sts_writes = false;   // credentials lent to people may also write
 };
 
 // Encryption at rest of the built-in store, see docs/OPERATIONS.md.

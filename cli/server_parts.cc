@@ -149,6 +149,12 @@ Result<void> ServerParts::open_upstream() {
                                            *upstream_credentials_, *store_, clock_);
   if (!opened) return std::unexpected(opened.error());
   upstream_ = std::move(*opened);
+  auto sts = sts_client(config_.upstream, *upstream_credentials_, clock_);
+  if (!sts) return std::unexpected(sts.error());
+  sts_ = std::move(*sts);
+  auto direct = direct_urls(config_.upstream, *upstream_credentials_, clock_, sts_.get());
+  if (!direct) return std::unexpected(direct.error());
+  direct_ = std::move(*direct);
   return run_on(*io_, upstream_->greet());
 }
 
@@ -224,7 +230,9 @@ asio::awaitable<Result<void>> ServerParts::check_upstream() {
                    "the upstream store keeps no versions of it, so nothing could be restored: "
                    "allow PutBucketVersioning, or take a store that has versions");
   }
-  co_return co_await upstream_->probe(homes);
+  auto probed = co_await upstream_->probe(homes);
+  if (probed && direct_) co_await direct_->probe(*upstream_, homes);
+  co_return probed;
 }
 
 Result<void> ServerParts::prepare_homes_bucket() {
@@ -312,7 +320,7 @@ void ServerParts::build_web() {
   api_ = std::make_unique<gateway::WebApi>(
       gateway::WebApiParts{objects(), *registry_, *sessions_, policy_, launcher_.get(), pool_,
                            clock_, std::move(homes), &s3_->rules(), build_scrubbing(),
-                           [this] { return webhooks_->status(); }},
+                           [this] { return webhooks_->status(); }, direct_.get()},
       std::move(web_options));
   web_ = std::make_unique<gateway::WebService>(
       *api_, proxy_.get(), random_,

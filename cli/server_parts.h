@@ -30,6 +30,7 @@
 #include "gateway/webhooks.h"
 #include "net/http_server.h"
 #include "net/io_pool.h"
+#include "store/direct_urls.h"
 #include "store/local_store.h"
 #include "store/upstream_store.h"
 
@@ -83,6 +84,8 @@ class ServerParts {
   std::unique_ptr<store::LocalStore> store_;  // beside an upstream store: its buckets' documents
   std::unique_ptr<store::CredentialsProvider> upstream_credentials_;
   std::unique_ptr<store::UpstreamStore> upstream_;
+  std::unique_ptr<store::StsClient> sts_;      // of the endpoint; null: none
+  std::unique_ptr<store::DirectUrls> direct_;  // null: all bytes go through this server
   std::unique_ptr<gateway::Webhooks> webhooks_;
   std::unique_ptr<gateway::NotifyingStore> notifying_;  // in front of either store
   control::PolicyPublisher policy_{clock_};

@@ -33,6 +33,36 @@ Result<std::unique_ptr<store::CredentialsProvider>> upstream_credentials(
       std::make_unique<store::FixedCredentials>(std::move(pair)));
 }
 
+Result<std::unique_ptr<store::StsClient>> sts_client(const UpstreamConfig& config,
+                                                     store::CredentialsProvider& credentials,
+                                                     const Clock& clock) {
+  if (config.sts_role.empty()) return nullptr;
+  store::StsOptions options{
+      .endpoint = config.sts_endpoint.empty() ? config.endpoint : config.sts_endpoint,
+      .role = config.sts_role,
+      .region = config.region,
+      .ca_file = config.ca_file};
+  auto client = store::StsClient::open(std::move(options), credentials, clock);
+  if (!client) return fail_within("store.sts", client.error());
+  return client;
+}
+
+Result<std::unique_ptr<store::DirectUrls>> direct_urls(const UpstreamConfig& config,
+                                                       store::CredentialsProvider& credentials,
+                                                       const Clock& clock, store::StsClient* sts) {
+  if (!config.direct) return nullptr;
+  store::DirectOptions options{.names = {config.bucket_prefix, config.buckets}};
+  options.endpoint = config.direct_endpoint.empty() ? config.endpoint : config.direct_endpoint;
+  options.region = config.region;
+  options.path_style = config.path_style;
+  options.ca_file = config.ca_file;
+  options.lifetime = std::chrono::seconds(config.direct_seconds);
+  options.lend_writes = config.sts_writes;
+  auto urls = store::DirectUrls::open(std::move(options), credentials, clock, sts);
+  if (!urls) return fail_within("store.direct", urls.error());
+  return urls;
+}
+
 store::UpstreamOptions upstream_options(const UpstreamConfig& config) {
   store::UpstreamOptions options{.names = {config.bucket_prefix, config.buckets}};
   options.s3.endpoint = config.endpoint;

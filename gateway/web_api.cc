@@ -35,6 +35,7 @@ constexpr std::array routes = {
     RouteEntry{"POST", "uploads/parts", post_uploads_parts},
     RouteEntry{"POST", "uploads/complete", post_uploads_complete},
     RouteEntry{"POST", "uploads/abort", post_uploads_abort},
+    RouteEntry{"POST", "credentials", post_credentials},
     RouteEntry{"GET", "history", get_history},
     RouteEntry{"GET", "deleted", get_deleted},
     RouteEntry{"POST", "restore", post_restore},

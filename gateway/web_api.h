@@ -26,6 +26,10 @@
 #include "gateway/bucket_rules.h"
 #include "store/object_store.h"
 
+namespace holdfast::store {
+class DirectUrls;
+}  // namespace holdfast::store
+
 namespace holdfast::gateway {
 
 // Who calls: a signed-in person, or the administrator at the admin socket.
@@ -91,6 +95,7 @@ struct WebApiParts {  // all must outlive the API
   BucketRulesBook* rules = nullptr;  // of the store's buckets; null: they can have none
   ScrubAccess scrub = {};
   std::function<boost::json::array()> webhooks;  // rows for GET /status; any thread; may be empty
+  store::DirectUrls* direct = nullptr;           // null: every signed URL names this gateway
 };
 
 class WebApi {

@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "base/encoding.h"
+#include "gateway/web_direct.h"
 #include "gateway/web_request.h"
 #include "gateway/web_routes.h"
-#include "gateway/web_sign.h"
 #include "s3/home_format.h"
 
 namespace holdfast::gateway {
@@ -150,11 +150,17 @@ JsonAnswer post_files_sign(WebApi& api, ApiRequest request) {
   if (auto ok = authorise(api, request.caller, action, name, key->value); !ok) {
     co_return std::unexpected(ok.error());
   }
-  auto signer = co_await api.signing_key(request.caller);
-  if (!signer) co_return std::unexpected(signer.error());
+  const auto transfer = method == "GET" ? Transfer::read : Transfer::whole_put;
+  const WayQuestion question{transfer, action, name, *key};
+  auto way = co_await choose_way(api, request, question);
+  if (!way) co_return std::unexpected(way.error());
+  audit_way(api, request.caller, *way, question, {{"method", method}, {"version", version}});
   s3::QueryParameters query;
   if (!version.empty()) query.emplace_back("versionId", version);
-  if (method == "GET" && flag_field(request.body, "attachment", Otherwise::yes)) {
+  // Only this gateway sandboxes pages that users uploaded.
+  const bool attached =
+      way->direct != nullptr || flag_field(request.body, "attachment", Otherwise::yes);
+  if (method == "GET" && attached) {
     const auto shown = text_field_or(request.body, "download_name", last_component(key->value));
     query.emplace_back("response-content-disposition", attachment_disposition(shown));
   }
@@ -169,12 +175,12 @@ JsonAnswer post_files_sign(WebApi& api, ApiRequest request) {
       shown_headers[headers.back().first] = headers.back().second;
     }
   }
-  co_return json::object{
-      {"url", signed_url(api.options(), *signer,
-                         {method, name, *key, std::move(query), std::move(headers)},
-                         api.parts().clock.now())},
-      {"method", method},
-      {"headers", std::move(shown_headers)}};
+  const UrlRequest wanted{method, name, *key, std::move(query), std::move(headers)};
+  json::object answer{{"url", url_by(api, *way, wanted)},
+                      {"method", method},
+                      {"headers", std::move(shown_headers)}};
+  add_way(answer, api, *way);
+  co_return answer;
 }
 
 JsonAnswer post_delete(WebApi& api, ApiRequest request) {

@@ -27,6 +27,9 @@ JsonAnswer post_uploads_parts(WebApi& api, ApiRequest request);
 JsonAnswer post_uploads_complete(WebApi& api, ApiRequest request);
 JsonAnswer post_uploads_abort(WebApi& api, ApiRequest request);
 
+// --- web_credentials.cc
+JsonAnswer post_credentials(WebApi& api, ApiRequest request);
+
 // --- web_history.cc
 JsonAnswer get_history(WebApi& api, ApiRequest request);
 JsonAnswer get_deleted(WebApi& api, ApiRequest request);

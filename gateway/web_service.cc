@@ -11,6 +11,7 @@
 #include "gateway/web_pages.h"
 #include "gateway/web_request.h"
 #include "s3/names.h"
+#include "store/direct_urls.h"
 
 namespace holdfast::gateway {
 namespace {
@@ -57,8 +58,9 @@ asio::awaitable<void> answer_sign_in_page(net::Exchange& exchange, unsigned stat
   co_await exchange.respond(std::move(head), render_page(page));
 }
 
+// `endpoints`: where signed URLs lead.
 asio::awaitable<void> answer_asset(net::Exchange& exchange, const ConsoleAsset& asset,
-                                   std::string_view s3_endpoint) {
+                                   std::string endpoints) {
   net::ResponseHead head{.status = 200, .headers = {}};
   head.headers.add("Content-Type", asset.content_type);
   head.headers.add("Cache-Control",
@@ -69,8 +71,13 @@ asio::awaitable<void> answer_asset(net::Exchange& exchange, const ConsoleAsset& 
                    fmt::format("default-src 'self'; connect-src 'self' {}; img-src 'self' data: "
                                "blob: {}; style-src 'self' 'unsafe-inline'; font-src 'self' data:; "
                                "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-                               s3_endpoint, s3_endpoint));
+                               endpoints, endpoints));
   co_await exchange.respond(std::move(head), std::string(asset.bytes));
+}
+
+std::string endpoints_of(WebApi& api) {
+  const store::DirectUrls* direct = api.parts().direct;
+  return api.options().s3_endpoint + (direct != nullptr ? " " + direct->hosts() : "");
 }
 
 // Splits "/api/v1/users/al%2Fice" into decoded segments; nullopt for a malformed escape.
@@ -173,7 +180,7 @@ asio::awaitable<void> WebService::handle_console(net::Exchange& exchange) {
     co_return;
   }
   if (const auto* asset = find_console_asset(path.substr(1)); asset != nullptr && path != "/") {
-    co_await answer_asset(exchange, *asset, api_.options().s3_endpoint);
+    co_await answer_asset(exchange, *asset, endpoints_of(api_));
     co_return;
   }
   if (!caller) {
@@ -186,7 +193,7 @@ asio::awaitable<void> WebService::handle_console(net::Exchange& exchange) {
     co_await answer_error(exchange, {ErrorCode::not_found, "there is no such file"});
     co_return;
   }
-  co_await answer_asset(exchange, *index, api_.options().s3_endpoint);
+  co_await answer_asset(exchange, *index, endpoints_of(api_));
 }
 
 asio::awaitable<void> WebService::handle_admin(net::Exchange& exchange) {

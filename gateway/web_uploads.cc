@@ -1,9 +1,10 @@
 // Parallel multipart uploads of the console: made and completed here, the bytes go to signed URLs.
 #include <algorithm>
 
+#include "base/log.h"
+#include "gateway/web_direct.h"
 #include "gateway/web_request.h"
 #include "gateway/web_routes.h"
-#include "gateway/web_sign.h"
 
 namespace holdfast::gateway {
 namespace {
@@ -112,8 +113,9 @@ JsonAnswer post_uploads_sign(WebApi& api, ApiRequest request) {
   if (numbers == nullptr || !numbers->is_array() || numbers->get_array().size() > 100) {
     co_return fail(ErrorCode::invalid_argument, "\"numbers\" takes up to 100 part numbers");
   }
-  auto signer = co_await api.signing_key(request.caller);
-  if (!signer) co_return std::unexpected(signer.error());
+  const WayQuestion question{Transfer::part, Action::write_object, target->bucket, target->key};
+  auto way = co_await choose_way(api, request, question);
+  if (!way) co_return std::unexpected(way.error());
   json::object urls;
   for (const auto& value : numbers->get_array()) {
     boost::system::error_code error;
@@ -121,16 +123,19 @@ JsonAnswer post_uploads_sign(WebApi& api, ApiRequest request) {
     if (error || number < 1 || number > 10'000) {
       co_return fail(ErrorCode::invalid_argument, "part numbers go from 1 to 10,000");
     }
-    urls[std::to_string(number)] =
-        signed_url(api.options(), *signer,
-                   {"PUT",
-                    target->bucket,
-                    target->key,
-                    {{"partNumber", std::to_string(number)}, {"uploadId", target->upload.value}},
-                    {}},
-                   api.parts().clock.now());
+    const UrlRequest part{
+        "PUT",
+        target->bucket,
+        target->key,
+        {{"partNumber", std::to_string(number)}, {"uploadId", target->upload.value}},
+        {}};
+    urls[std::to_string(number)] = url_by(api, *way, part);
   }
-  co_return json::object{{"urls", std::move(urls)}};
+  audit_way(api, request.caller, *way, question,
+            {{"method", "PUT"}, {"upload", log_field(target->upload.value)}, {"parts", *numbers}});
+  json::object answer{{"urls", std::move(urls)}};
+  add_way(answer, api, *way);
+  co_return answer;
 }
 
 JsonAnswer post_uploads_parts(WebApi& api, ApiRequest request) {

@@ -70,10 +70,15 @@ osd class default list = *
 [client.rgw]
 rgw data = {directory}/rgw
 rgw frontends = beast endpoint=127.0.0.1:{gateway} tcp_nodelay=1
-rgw enable apis = s3
+rgw enable apis = {apis}
 rgw enable usage log = false
 rgw thread pool size = 64
 rgw lc debug interval = {day}
+"""
+
+# Temporary credentials: what is asked for by POST / and how sessions are sealed.
+STS = """rgw s3 auth use sts = true
+rgw sts key = {key}
 """
 
 
@@ -94,7 +99,7 @@ def die_with_parent():
 class Ceph:
     """One cluster. `endpoint`, `key` and `secret` say how to reach it once start() has returned."""
 
-    def __init__(self, directory=None, memory_bytes=4 << 30, day_seconds=-1):
+    def __init__(self, directory=None, memory_bytes=4 << 30, day_seconds=-1, sts=False):
         programs = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph", "ceph-authtool")
         absent = [name for name in programs if not os.path.exists(f"/usr/bin/{name}")]
         if absent:
@@ -121,8 +126,11 @@ class Ceph:
                     gateway=self.port,
                     bytes=memory_bytes,
                     day=day_seconds,
+                    apis="s3, sts" if sts else "s3",
                 )
             )
+            if sts:
+                file.write(STS.format(key=uuid.uuid4().hex[:16]))
 
     def __enter__(self):
         self.start()
@@ -157,6 +165,21 @@ class Ceph:
 
     def gateway_pid(self):
         return self._processes["rgw"].pid
+
+    def make_role(self, name):
+        """The ARN of a role that may do everything, which the user of `key` may assume: what a
+        session of it may do is up to its policy. Needs sts."""
+        trust = {"Effect": "Allow", "Action": ["sts:AssumeRole"]}
+        trust["Principal"] = {"AWS": ["arn:aws:iam:::user/holdfast"]}
+        rights = {"Effect": "Allow", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::*"]}
+        trust, rights = (
+            json.dumps({"Version": "2012-10-17", "Statement": [one]}) for one in (trust, rights)
+        )
+        admin = ("radosgw-admin", "-c", self._configuration, "-n", "client.rgw")
+        self._run(*admin, "role", "create", "--role-name", name, "--assume-role-policy-doc", trust)
+        named = ("--role-name", name, "--policy-name", "all", "--policy-doc", rights)
+        self._run(*admin, "role-policy", "put", *named)
+        return f"arn:aws:iam:::role/{name}"
 
     # --- parts
 

@@ -33,7 +33,7 @@ function partUrl(upload: Upload, meta: Meta, uploadId: string, number: number): 
   for (let n = number; n <= upload.parts && numbers.length < signAhead; n += 1) {
     if (!upload.urls.has(n)) numbers.push(n);
   }
-  const batch = post<{ urls: Record<string, string> }>("uploads/sign", {
+  const batch = post<{ urls: Record<string, string>; seconds: number }>("uploads/sign", {
     bucket: meta.bucket,
     key: meta.key,
     upload_id: uploadId,
@@ -45,10 +45,9 @@ function partUrl(upload: Upload, meta: Meta, uploadId: string, number: number): 
       batch.then((answer) => answer.urls[String(n)]),
     );
   }
-  // A signature that expired or failed must not be kept.
+  // A signature that expires soon or failed must not be kept.
   const forget = () => numbers.forEach((n) => upload.urls.delete(n));
-  batch.catch(forget);
-  window.setTimeout(forget, 10 * 60 * 1000);
+  batch.then((answer) => window.setTimeout(forget, (answer.seconds * 1000 * 2) / 3), forget);
   return upload.urls.get(number)!;
 }
 

@@ -74,6 +74,36 @@ TEST_F(ConfigFile, EncryptsOnlyTheBuiltInStore) {
   EXPECT_NE(refused.error().context.find("store.root_key_file"), std::string::npos);
 }
 
+TEST_F(ConfigFile, GivesDirectUrlsOnlyWhereBrowsersCanFollowThem) {
+  const std::string s3 = "[store]\nkind = \"s3\"\nendpoint = \"http://127.0.0.1:1\"\n";
+  const auto outcome = [this](const std::string& text) {
+    auto config = load(text);
+    if (!config) return config.error().context;
+    const auto done = finish_config(*config);
+    return done ? std::string("ok") : done.error().context;
+  };
+  const auto says = [&](const std::string& text, std::string_view sentence) {
+    const auto told = outcome(text);
+    EXPECT_NE(told.find(sentence), std::string::npos) << told;
+  };
+  EXPECT_EQ(outcome(s3 + "direct = true\n"), "ok");
+  EXPECT_EQ(outcome(s3 + "direct = true\ndirect_endpoint = \"https://s3.test\"\n"), "ok");
+  says("[store]\ndirect = true\n", "store.direct needs store.kind");
+  says(s3 + "direct_endpoint = \"https://s3.test\"\n", "store.direct is not true");
+  says(s3 + "direct = true\ndirect_endpoint = \"unix:/run/s3.sock\"\n", "that browsers reach");
+  says(s3 + "direct = true\ndirect_seconds = 901\n", "seconds from 1 to 900");
+  says(s3 + "[store.sts]\nrole = \"arn:x\"\n", "store.direct is not true");
+  says(s3 + "direct = true\n[store.sts]\nwrites = true\n", "store.sts needs a role");
+  const std::string sts = "direct = true\n[store.sts]\nrole = \"arn:x\"\nwrites = true\n";
+  EXPECT_EQ(outcome(s3 + sts), "ok");
+  says(s3 + "relist_seconds = 0\n" + sts, "homes and mounts would never see it");
+  says(
+      "domain = \"files.test\"\n[web]\ntls_certificate = \"/c\"\ntls_key = \"/k\"\n"
+      "[s3]\ntls_certificate = \"/c\"\ntls_key = \"/k\"\n" +
+          s3 + "direct = true\n",
+      "over plain HTTP");
+}
+
 TEST_F(ConfigFile, PointsAtBrokenToml) {
   const auto config = load("domain = \n");
   ASSERT_FALSE(config);
