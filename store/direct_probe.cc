@@ -21,7 +21,8 @@ class Probe {
  public:
   Probe(asio::any_io_executor executor, const std::string& ca_file, DirectUrls& urls,
         ObjectStore& store, BucketName bucket)
-      : http_(std::move(executor), {.max_connections = 1, .ca_file = ca_file}),
+      : http_(std::move(executor),
+              {.max_connections = 1, .ca_file = ca_file, .reach = net::Reach::not_link_local}),
         urls_(urls),
         store_(store),
         bucket_(std::move(bucket)) {}

@@ -99,8 +99,9 @@ asio::awaitable<bool> DirectUrls::admits_origin(BucketName bucket, std::string o
   // Browsers ask for it where a file has a type.
   request.headers.add("Access-Control-Request-Headers", "content-type");
   request.connect_timeout = request.head_timeout = request.stall_timeout = preflight_timeout;
-  net::HttpClient http(co_await asio::this_coro::executor,
-                       {.max_connections = 1, .ca_file = options_.ca_file});
+  net::HttpClient http(
+      co_await asio::this_coro::executor,
+      {.max_connections = 1, .ca_file = options_.ca_file, .reach = net::Reach::not_link_local});
   const auto answer = co_await http.send(std::move(request));
   bool admitted = false;
   if (answer && answer->status < 300) {

@@ -78,18 +78,18 @@ Async<LentCredentials> StsClient::lend(Loan loan) {
   request.connect_timeout = request.head_timeout = request.stall_timeout = sts_timeout;
   request.headers.add("Host", host);
   request.headers.add("Content-Type", "application/x-www-form-urlencoded");
-  std::vector<s3::HeaderView> views;
-  for (const auto& header : request.headers.items()) views.push_back({header.name, header.value});
   s3::SignOptions how{.now = clock_.now(), .region = options_.region, .service = "sts"};
   how.payload_hash = s3::sha256_hex(form);
-  const auto added = s3::sign_headers({request.method, path, {}, views}, *credentials, how);
+  const auto added =
+      s3::sign_headers({request.method, path, {}, request.headers.items()}, *credentials, how);
   for (const auto& [name, value] : added.headers) request.headers.add(name, value);
   auto body = make_string_reader(form);
   request.body = body.get();
   request.body_size = form.size();
 
-  net::HttpClient http(co_await asio::this_coro::executor,
-                       {.max_connections = 1, .ca_file = options_.ca_file});
+  net::HttpClient http(
+      co_await asio::this_coro::executor,
+      {.max_connections = 1, .ca_file = options_.ca_file, .reach = net::Reach::not_link_local});
   auto answer = co_await http.send(std::move(request));
   if (!answer) co_return fail(ErrorCode::unavailable, "STS: {}", answer.error().context);
   std::string text;
