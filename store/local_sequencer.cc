@@ -1,6 +1,7 @@
 #include "store/local_sequencer.h"
 
 #include <algorithm>
+#include <system_error>
 
 #include "base/log.h"
 #include "store/local_rows.h"
@@ -130,13 +131,21 @@ void Sequencer::checkpoint() {
     if (ended || since >= limits_.checkpoint_records / 2) finish_checkpoint();
   } else if (since >= limits_.checkpoint_records / 2) {
     checkpointed_at_ = state_.sequence;
-    aside_ = std::async(std::launch::async, around_.checkpoint_aside);
+    try {
+      aside_ = std::async(std::launch::async, around_.checkpoint_aside);
+    } catch (const std::system_error&) {  // no thread to be had
+      finish_checkpoint();
+    }
   }
 }
 
+// Whatever was not done aside is done here.
 void Sequencer::finish_checkpoint() {
-  auto done = aside_.get();
-  if (done) done = catalogue_.checkpoint();
+  if (aside_.valid()) {
+    if (auto most = aside_.get(); !most)
+      spdlog::warn("store: a checkpoint beside the writes failed: {}", most.error().context);
+  }
+  auto done = catalogue_.checkpoint();
   if (!done) spdlog::warn("store: the index could not be made durable: {}", done.error().context);
 }
 

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "index/database.h"
+#include "store/local_sequencer.h"
 #include "tests/unit/store/local_fixture.h"
 
 namespace holdfast::store {
@@ -33,6 +34,36 @@ TEST_F(LocalThreads, TheIndexBecomesDurableAfterACountOfWrites) {
   // for.
   for (int i = 3; i < 30; ++i) ASSERT_TRUE(put("data", filler + std::to_string(i), "x"));
   EXPECT_GT(durable_index_bytes(), before);
+}
+
+TEST_F(LocalThreads, WhatFailsBesideTheWritesIsDoneBetweenThem) {
+  std::filesystem::create_directories(directory.path() + "/log");
+  const std::string path = directory.path() + "/catalogue.db";
+  auto catalogue = index::Catalogue::open(path, index::Catalogue::Role::unsynced_writer);
+  ASSERT_TRUE(catalogue) << catalogue.error().context;
+  auto log = LogWriter::open({directory.path() + "/log", 1u << 20, false}, {}, 1);
+  ASSERT_TRUE(log) << log.error().context;
+  HotObjects hot(0);
+  std::atomic<int> asked = 0;
+  const auto before = std::filesystem::file_size(path);
+  {
+    Sequencer sequencer(std::move(*catalogue), std::move(*log), {}, clock, random,
+                        {.checkpoint_records = 10},
+                        {.hot = hot,
+                         .committed = [](const ApplyEffects&) {},
+                         .checkpoint_aside = [&]() -> Result<void> {
+                           ++asked;
+                           return fail(ErrorCode::no_space, "no room beside the writes");
+                         }});
+    for (int i = 0; i < 40; ++i) {
+      auto made = run(sequencer.submit([i](WriteGroup& group) {
+        return group.append(CreateBucketOp{std::string(900, 'b') + std::to_string(i), 0, false});
+      }));
+      ASSERT_TRUE(made) << made.error().context;
+    }
+    EXPECT_GT(asked.load(), 1);
+    EXPECT_GT(std::filesystem::file_size(path), before);
+  }
 }
 
 // A reader may hold the index's write lock for a moment; here it is held until the write waits.
