@@ -4,6 +4,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/encoding.h"
+#include "control/scope.h"
 #include "gateway/web_request.h"
 #include "gateway/web_routes.h"
 #include "store/direct_urls.h"
@@ -60,22 +61,15 @@ Result<Wish> wish_of(WebApi& api, const ApiRequest& request) {
   return wish;
 }
 
-// Whether `inner` is `outer` or lies below it, by whole components.
-bool lies_in(std::string_view inner, std::string_view outer) {
-  if (outer.empty()) return true;
-  if (!inner.starts_with(outer)) return false;
-  return outer.ends_with('/') || inner.size() == outer.size() || inner[outer.size()] == '/';
-}
-
 // What is both granted and wished for; false: nothing.
 bool narrow(control::Visible& place, const Wish& wish) {
   if (wish.bucket.empty()) return true;
   if (place.bucket != wish.bucket) return false;
-  if (lies_in(wish.prefix, place.prefix)) {
+  if (control::covers_scope(place.prefix, wish.prefix)) {
     place.prefix = wish.prefix;
     return true;
   }
-  return lies_in(place.prefix, wish.prefix);
+  return control::covers_scope(wish.prefix, place.prefix);
 }
 
 // Why this one cannot be lent; empty: it can.

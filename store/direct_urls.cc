@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "net/http_client.h"
+#include "net/http_parse.h"
 #include "s3/headers.h"
 #include "s3/sigv4.h"
 #include "store/session_policy.h"
@@ -18,17 +19,8 @@ constexpr std::chrono::seconds origin_seconds{60};
 constexpr std::size_t remembered_origins = 4'096;
 constexpr std::chrono::milliseconds preflight_timeout{3'000};
 
-// Whether a list such as "GET, PUT" holds the word.
 bool lists(std::string_view list, std::string_view word) {
-  while (!list.empty()) {
-    const auto comma = std::min(list.find(','), list.size());
-    std::string_view one = list.substr(0, comma);
-    while (one.starts_with(' ')) one.remove_prefix(1);
-    while (one.ends_with(' ')) one.remove_suffix(1);
-    if (one == "*" || s3::equal_ascii_case(one, word)) return true;
-    list.remove_prefix(std::min(comma + 1, list.size()));
-  }
-  return false;
+  return net::list_has(list, "*") || net::list_has(list, word);
 }
 
 }  // namespace
