@@ -158,12 +158,6 @@ std::string combine(Algorithm algorithm, std::string_view first, std::string_vie
                     bytes);
 }
 
-std::string composite(Algorithm algorithm, std::span<const std::string> part_digests) {
-  Hasher hasher(algorithm);
-  for (const std::string& digest : part_digests) hasher.update(digest);
-  return hasher.digest();
-}
-
 std::string_view checksum_header(Algorithm algorithm) { return names_of(algorithm).header; }
 
 std::optional<Algorithm> from_checksum_header(std::string_view lower_case_name) {

@@ -45,8 +45,6 @@ std::size_t digest_bytes(Algorithm algorithm);
 bool can_combine(Algorithm algorithm);
 std::string combine(Algorithm algorithm, std::string_view first, std::string_view second,
                     std::uint64_t second_bytes);
-// Digest of the parts' digests, one after another (S3 COMPOSITE; with md5: multipart ETags).
-std::string composite(Algorithm algorithm, std::span<const std::string> part_digests);
 
 // "x-amz-checksum-crc32"; only of the five that S3 knows (empty for md5 and xxh3_128).
 std::string_view checksum_header(Algorithm algorithm);

@@ -67,4 +67,18 @@ Result<std::vector<Extent>> decode_extents(std::string_view bytes) {
   return extents;
 }
 
+bool are_joined(std::string_view whole, std::span<const std::string_view> runs) {
+  ByteReader in(whole);
+  std::size_t count = in.count();
+  std::string_view bytes = in.rest();
+  for (const std::string_view run : runs) {
+    ByteReader head(run);
+    const std::size_t taken = head.count();
+    if (!head.ok() || taken > count || !bytes.starts_with(head.rest())) return false;
+    count -= taken;
+    bytes.remove_prefix(head.rest().size());
+  }
+  return in.ok() && count == 0 && bytes.empty();
+}
+
 }  // namespace holdfast::store

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,8 @@ struct Extent {
 
 std::string encode_extents(const std::vector<Extent>& extents);
 Result<std::vector<Extent>> decode_extents(std::string_view bytes);
+// Whether `whole` is the extents of all `runs`, one run after another. All encoded.
+bool are_joined(std::string_view whole, std::span<const std::string_view> runs);
 
 // As a field of a record.
 void put(ByteWriter& out, const std::vector<Extent>& extents);

@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "store/conditions.h"
 #include "store/quota.h"
 
 namespace holdfast::store {
@@ -61,18 +62,24 @@ class Applier {
         take_in(op.extents, {.bucket = op.bucket, .sequence = place_.sequence, .key = op.key});
     if (!taken_in) return taken_in;
     const auto extents = placed(std::move(op.extents));
-    refer(extents, +1);
     const index::VersionRow row{
         op.bucket,          std::move(op.key),      place_.sequence, std::move(op.version),
         op.delete_marker,   std::move(op.etag),     op.size,         op.time,
         std::move(op.meta), encode_extents(extents)};
+    std::vector<index::PartRow> read;
+    Result<const std::vector<index::PartRow>*> parts = &read;
+    if (!op.upload.empty()) parts = parts_of(op.upload, read);
+    if (!parts) return std::unexpected(parts.error());
+    // What a completed upload takes over from its parts is referred to as before.
+    const bool taken_over = !(*parts)->empty() && consists_of(row, **parts);
+    if (!taken_over) refer(extents, +1);
     if (auto gone = make_way(row); !gone) return gone;
     count(row, +1);
     auto put = op.delete_marker ? catalogue_.insert_old(row) : catalogue_.insert_current(row);
     if (!put) return put;
     effects_.row_bytes += size_of(row);
     if (!op.upload.empty()) {
-      if (auto gone = drop_upload(op.upload); !gone) return gone;
+      if (auto gone = drop_upload(op.upload, **parts, taken_over); !gone) return gone;
     }
     return note(row, op.delete_marker ? ChangeKind::delete_marker : ChangeKind::put, op.time);
   }
@@ -131,7 +138,12 @@ class Applier {
     return put;
   }
 
-  Result<void> operator()(const AbortUploadOp& op) { return drop_upload(op.upload); }
+  Result<void> operator()(const AbortUploadOp& op) {
+    std::vector<index::PartRow> read;
+    auto parts = parts_of(op.upload, read);
+    if (!parts) return std::unexpected(parts.error());
+    return drop_upload(op.upload, **parts, false);
+  }
 
   Result<void> operator()(const QuarantineOp& op) {
     effects_.damaged_blobs.push_back(op.blob);
@@ -300,14 +312,32 @@ class Applier {
     return catalogue_.move_old_to_current(bucket, key, (*newest)->sequence);
   }
 
-  Result<void> drop_upload(std::string_view upload) {
+  // All parts of an upload, read into `read` where the caller has not handed them in.
+  Result<const std::vector<index::PartRow>*> parts_of(std::string_view upload,
+                                                      std::vector<index::PartRow>& read) {
+    if (place_.parts != nullptr) return place_.parts;
+    auto rows = catalogue_.parts(upload, 0, max_part_number);
+    if (!rows) return std::unexpected(rows.error());
+    read = std::move(*rows);
+    return &read;
+  }
+
+  static bool consists_of(const index::VersionRow& row, const std::vector<index::PartRow>& parts) {
+    std::vector<std::string_view> runs;
+    runs.reserve(parts.size());
+    for (const auto& part : parts) runs.push_back(part.extents);
+    return are_joined(row.extents, runs);
+  }
+
+  // `taken_over`: what the parts refer to goes on being referred to.
+  Result<void> drop_upload(std::string_view upload, const std::vector<index::PartRow>& parts,
+                           bool taken_over) {
     auto open = catalogue_.find_upload(upload);
     if (!open) return std::unexpected(open.error());
-    Result<std::vector<index::PartRow>> read;
-    if (place_.parts == nullptr) read = catalogue_.parts(upload, 0, 10'000);
-    if (!read) return std::unexpected(read.error());
-    for (const auto& part : place_.parts != nullptr ? *place_.parts : *read) {
+    for (const auto& part : parts) {
       if (*open) count_bytes((*open)->bucket, 0, part.size);
+      if (taken_over) effects_.row_bytes -= size_of(part);
+      if (taken_over) continue;
       if (auto gone = release(part); !gone) return gone;
     }
     return catalogue_.erase_upload(upload);

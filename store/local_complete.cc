@@ -99,7 +99,7 @@ Result<Checksum> combine_checksums(const std::vector<CompletedPart>& wanted, con
   const bool full =
       s3::can_combine(algorithm) && (meta.checksum_type == ChecksumType::full_object ||
                                      *meta.checksum == ChecksumAlgorithm::crc64nvme);
-  std::vector<std::string> digests;
+  std::string digests;
   std::string whole = s3::digest_of(algorithm, "");
   for (const auto& part : wanted) {
     const StoredPart stored = parts.at(part.number);
@@ -109,9 +109,9 @@ Result<Checksum> combine_checksums(const std::vector<CompletedPart>& wanted, con
       return fail(ErrorCode::corrupted, "part {} has lost its checksum", part.number);
     }
     if (full) whole = s3::combine(algorithm, whole, *digest, stored.row.size);
-    digests.push_back(std::move(*digest));
+    digests += *digest;
   }
-  if (!full) whole = s3::composite(algorithm, digests);
+  if (!full) whole = s3::digest_of(algorithm, digests);
   return Checksum{*meta.checksum, full ? ChecksumType::full_object : ChecksumType::composite,
                   to_base64(as_bytes(whole))};
 }
@@ -133,7 +133,9 @@ Result<NewVersion> assemble(const CompleteRequest& request, const Parts& parts, 
   auto checksums = whole_checksums(request, parts, meta);
   if (!checksums) return std::unexpected(checksums.error());
   NewVersion version;
-  std::vector<std::string> digests;
+  std::string digests;
+  version.extents.reserve(request.parts.size());
+  version.meta.part_sizes.reserve(request.parts.size());
   for (const auto& wanted : request.parts) {
     const StoredPart stored = parts.at(wanted.number);
     const index::PartRow& part = stored.row;
@@ -142,13 +144,13 @@ Result<NewVersion> assemble(const CompleteRequest& request, const Parts& parts, 
     std::ranges::move(*extents, std::back_inserter(version.extents));
     version.size += part.size;
     version.meta.part_sizes.push_back(part.size);
-    digests.push_back(from_hex(part.etag).value_or(std::string()));
+    digests += from_hex(part.etag).value_or(std::string());
     if (!meta.checksum) continue;
     const Checksum* checksum = find_checksum(stored.checksums, *meta.checksum);
     if (checksum != nullptr) version.meta.part_checksums.push_back(*checksum);
   }
   version.key = request.key;
-  const std::string digest = s3::composite(s3::Algorithm::md5, digests);
+  const std::string digest = s3::digest_of(s3::Algorithm::md5, digests);
   version.etag = ETag(fmt::format("{}-{}", to_hex(as_bytes(digest)), request.parts.size()));
   version.meta.attributes = std::move(meta.attributes);
   version.meta.checksums = std::move(*checksums);

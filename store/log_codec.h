@@ -71,6 +71,7 @@ class ByteReader {
     return 0;
   }
 
+  std::string_view rest() const { return bytes_; }
   void refuse() { ok_ = false; }  // what was read makes no sense
   bool ok() const { return ok_; }
   bool at_end() const { return ok_ && bytes_.empty(); }

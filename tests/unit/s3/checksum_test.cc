@@ -99,12 +99,6 @@ TEST(Checksum, CombinesOverPartsLargerThanFourGibibytes) {
   EXPECT_EQ(left, right);
 }
 
-TEST(Checksum, CompositeIsTheDigestOfTheDigests) {
-  const std::vector<std::string> parts{digest_of(Algorithm::md5, "a"),
-                                       digest_of(Algorithm::md5, "b")};
-  EXPECT_EQ(composite(Algorithm::md5, parts), digest_of(Algorithm::md5, parts[0] + parts[1]));
-}
-
 TEST(Checksum, NamesRoundTripAndInternalOnesAreNotOfferedOnTheWire) {
   for (const Algorithm algorithm : all) {
     if (algorithm == Algorithm::md5 || algorithm == Algorithm::xxh3_128) {

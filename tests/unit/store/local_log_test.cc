@@ -273,6 +273,22 @@ TEST(LogRecord, KeepsTheSealOfAPieceAndOldRecordsAsTheyWere) {
   EXPECT_FALSE(decode_extents(std::string("\x01\x03", 2) + before.substr(2)));  // no such home
 }
 
+TEST(LogRecord, KnowsExtentsThatAreThoseOfOthersOneAfterAnother) {
+  const Extent one{{Piece::Home::segment, 3, 400, {}, 5, 77}, 0, 5};
+  const Extent two{{Piece::Home::segment, 4, 80, {}, 9, 78}, 1, 2};
+  const std::string a = encode_extents({one}), b = encode_extents({two, one});
+  const std::string none = encode_extents({}), whole = encode_extents({one, two, one});
+  using Runs = std::vector<std::string_view>;
+  EXPECT_TRUE(are_joined(whole, Runs{a, b}));
+  EXPECT_TRUE(are_joined(whole, Runs{a, none, b}));
+  EXPECT_TRUE(are_joined(none, Runs{}));
+  for (const auto& others : {Runs{b, a}, Runs{a}, Runs{a, b, a}, Runs{}, Runs{b}, Runs{a, ""}}) {
+    EXPECT_FALSE(are_joined(whole, others)) << others.size();
+  }
+  EXPECT_FALSE(are_joined(whole + "x", Runs{a, b}));
+  EXPECT_FALSE(are_joined("", Runs{}));
+}
+
 TEST_F(LogTest, TheChangeFeedIsCutToAMillionRecords) {
   auto catalogue = index::Catalogue::open(":memory:", index::Catalogue::Role::writer);
   ASSERT_TRUE(catalogue && catalogue->put_bucket({1, "b", 0, 0, false}));

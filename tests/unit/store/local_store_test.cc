@@ -140,6 +140,31 @@ TEST_F(LocalStoreTest, ACompletedUploadMovesNoDataAndAnAbortedOneLeavesNone) {
   EXPECT_EQ(count_blobs(), 0u);
 }
 
+TEST_F(LocalStoreTest, APartThatACompletionDoesNotNameLetsGoOfItsBlob) {
+  open();
+  make_bucket("data");
+  CreateUploadRequest create;
+  create.bucket = BucketName("data");
+  create.key = ObjectKey("k");
+  auto upload = run(store->create_upload(create));
+  ASSERT_TRUE(upload);
+  CompleteRequest complete{.bucket = create.bucket, .key = create.key, .upload = *upload};
+  for (std::uint32_t number = 1; number <= 3; ++number) {
+    PartRequest part{.bucket = create.bucket, .key = create.key, .upload = *upload};
+    part.number = number;
+    auto reader = make_string_reader(pattern_text(5u << 20, number));
+    auto done = run(store->put_part(part, *reader));
+    ASSERT_TRUE(done) << done.error().context;
+    if (number != 2) complete.parts.push_back({number, done->etag, {}});
+  }
+  EXPECT_EQ(count_blobs(), 3u);
+  ASSERT_TRUE(run(store->complete_upload(complete)));
+  EXPECT_EQ(count_blobs(), 2u);
+  EXPECT_EQ(*get("data", "k"), pattern_text(5u << 20, 1) + pattern_text(5u << 20, 3));
+  ASSERT_TRUE(remove("data", "k"));
+  EXPECT_EQ(count_blobs(), 0u);
+}
+
 TEST_F(LocalStoreTest, RemovingADeleteMarkerBringsTheVersionBelowBack) {
   open();
   make_bucket("data", Versioning::enabled);
