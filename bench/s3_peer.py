@@ -88,7 +88,7 @@ def list_row(world, name, sides):
         for side, client in clients.items():
             begun, seen = time.monotonic(), 0
             for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix="list/"):
-                seen += len(page["Contents"])
+                seen += len(page.get("Contents", ()))  # a page may be empty
             seconds[side] = time.monotonic() - begun
             check(seen == LIST_KEYS, f"{side}: {seen} keys listed of {LIST_KEYS}")
         row.add(seconds["ours"], seconds["theirs"])
