@@ -23,6 +23,7 @@ NAMES = {
     "home": measurements.home_io,
     "untar": measurements.untar,
     "put": measurements.durable_put,
+    "put-large": measurements.large_put,
     "get": measurements.get,
     "range": measurements.get_range,
     "memory": measurements.memory,

@@ -143,6 +143,40 @@ def durable_put(world):
     return rows
 
 
+# --- One large PUT after another
+
+def large_put(world):
+    """Beside what no gateway can pass that answers S3's ETag: the slower of one core's MD5 and the disk."""
+    import hashlib
+    content = os.urandom(64 << 20)
+    body, target = os.path.join(world.scratch, "large.bin"), os.path.join(world.scratch, "large-serial")
+    with open(body, "wb") as file:
+        file.write(content)
+    mib = len(content) >> 20
+    row = Row(f"PUT {mib} MiB, c=1, signed, while it is under way", "MiB/s", "slower of MD5 on a core and the disk",
+              "both: before the end", 0.95)
+    sides = []
+    for number in range(world.rounds):
+        begun = time.monotonic()
+        hashlib.md5(content, usedforsecurity=False).digest()
+        hashed = time.monotonic() - begun
+        begun = time.monotonic()
+        with open(target, "wb", buffering=0) as file:
+            for at in range(0, len(content), 1 << 20):
+                file.write(content[at:at + (1 << 20)])
+            os.fdatasync(file.fileno())
+        written = time.monotonic() - begun
+        os.unlink(target)
+        load = world.program(
+            "holdfast_bench_s3_load", "--port", world.server.s3_port, "--method", "PUT", "--body", body, "--path",
+            f"/{BUCKET}/large-{number}/", "--connections", 1, "--seconds", max(2, world.seconds), keys=world.keys)
+        row.add(mib / (load["p50_ms"] / 1000), mib / max(hashed, written))
+        sides.append((mib / hashed, mib / written))
+    middle = [statistics.median(column) for column in zip(*sides)]
+    row.notes.append(f"MD5 {middle[0]:.0f} MiB/s a core, the disk {middle[1]:.0f} MiB/s; each PUT's SHA-256 besides")
+    return [row]
+
+
 # --- GET beside nginx
 
 def get(world):

@@ -28,6 +28,8 @@ class BlobWriter {
   friend class BlobFiles;
   Fd file_;
   std::uint64_t size_ = 0;
+  bool sync_ = false;
+  std::uint64_t begun_ = 0;  // the disk was told to write what lies before
 };
 
 class BlobFiles {

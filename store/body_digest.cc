@@ -19,8 +19,7 @@ void BodyDigest::add(ChecksumAlgorithm algorithm) {
   hashers_.emplace_back(algorithm, s3::Hasher(to_s3(algorithm)));
 }
 
-void BodyDigest::update(std::string_view bytes) {
-  md5_hasher_.update(bytes);
+void BodyDigest::update_checksums(std::string_view bytes) {
   for (auto& [algorithm, hasher] : hashers_) hasher.update(bytes);
   size_ += bytes.size();
 }

@@ -1,5 +1,5 @@
 // BodyDigest: hashes a body while it streams past and judges it at the end by what its writer
-// declared. Used by one thread at a time.
+// declared. Used by one thread at a time, but for the two halves of update().
 #pragma once
 
 #include <string>
@@ -15,7 +15,13 @@ class BodyDigest {
  public:
   explicit BodyDigest(IntakeRules rules);
 
-  void update(std::string_view bytes);
+  void update(std::string_view bytes) {
+    update_md5(bytes);
+    update_checksums(bytes);
+  }
+  // Its halves. Each is to see every byte once and in order; they may run at the same time.
+  void update_md5(std::string_view bytes) { md5_hasher_.update(bytes); }
+  void update_checksums(std::string_view bytes);  // and the size
   std::uint64_t size() const { return size_; }
   // Whether `size` bytes are more than may come: incomplete_body, entity_too_large.
   Result<void> check_growth(std::uint64_t size) const;

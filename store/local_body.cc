@@ -45,6 +45,7 @@ std::optional<RootKeys::BodyKey> new_key(const BodySink& sink) {
 }
 
 // The blocking half of a large body: digests of its bytes, checksum and file of what is stored.
+// Beside take() of some bytes another thread may call digest.update_md5() with the same ones.
 struct BlobIntake {
   BlobWriter writer;
   BodyDigest digest;
@@ -55,7 +56,7 @@ struct BlobIntake {
     XXH3_64bits_reset(&checksum);
   }
   Result<void> take(std::string_view bytes) {
-    digest.update(bytes);
+    digest.update_checksums(bytes);
     if (!sealer) return store(bytes);
     sealed.clear();
     sealer->update(bytes, sealed);
@@ -119,8 +120,9 @@ Async<LocalBody> take_large(BodySink sink, BodyReader& body, IntakeRules rules, 
     intake->sealer.emplace(key->key);
     piece.seal = std::move(key->seal);
   }
-  // Two buffers: one is hashed and written on the pool while the other fills. The pool's jobs own
-  // what they touch, since a cancelled coroutine does not wait for them.
+  // Two buffers: one is hashed and written on the pool while the other fills. MD5, the slowest of
+  // all that is done, has a thread of its own. The pool's jobs own what they touch, since a
+  // cancelled coroutine does not wait for them.
   auto full = std::make_shared<std::string>(std::move(first));
   auto next = std::make_shared<std::string>();
   std::uint64_t size = full->size();
@@ -132,9 +134,13 @@ Async<LocalBody> take_large(BodySink sink, BodyReader& body, IntakeRules rules, 
       co_return std::unexpected(room.error());
     }
     next->resize(chunk_bytes);
-    auto [written, filled] = co_await (sink.pool.run([intake, full] {
-      return intake->take(*full);
-    }) && fill(body, bytes_of(*next)));
+    const auto hash = [intake, full] {
+      intake->digest.update_md5(*full);
+      return true;
+    };
+    const auto take = [intake, full] { return intake->take(*full); };
+    auto [hashed, written, filled] = co_await (sink.pool.run(hash) && sink.pool.run(take) &&
+                                               fill(body, bytes_of(*next)));
     if (!written) co_return std::unexpected(written.error());
     if (!filled) co_return std::unexpected(filled.error());
     next->resize(*filled);
