@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 
 namespace holdfast {
@@ -20,6 +21,14 @@ constexpr std::string_view url_alphabet =
 constexpr std::array<const char*, 7> day_names = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 constexpr std::array<const char*, 12> month_names = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+// The two digits of each byte.
+constexpr auto hex_pairs = [] {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::array<std::array<char, 2>, 256> pairs{};
+  for (std::size_t i = 0; i < pairs.size(); ++i) pairs[i] = {digits[i >> 4], digits[i & 15]};
+  return pairs;
+}();
 
 std::string encode_base64(std::span<const std::byte> bytes, std::string_view alphabet, bool pad) {
   std::string out;
@@ -113,12 +122,11 @@ int digits(std::string_view text, std::size_t at, std::size_t width) {
 }  // namespace
 
 std::string to_hex(std::span<const std::byte> bytes) {
-  constexpr std::string_view alphabet = "0123456789abcdef";
   std::string out(bytes.size() * 2, '\0');
   char* at = out.data();
   for (const std::byte b : bytes) {
-    *at++ = alphabet[std::to_integer<unsigned>(b) >> 4];
-    *at++ = alphabet[std::to_integer<unsigned>(b) & 15];
+    std::memcpy(at, hex_pairs[std::to_integer<unsigned>(b)].data(), 2);
+    at += 2;
   }
   return out;
 }

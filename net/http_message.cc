@@ -2,9 +2,26 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
+
+#include "base/error.h"
 
 namespace holdfast::net {
 namespace {
+
+// The default upstream of pmr asks operator new for an alignment, which in glibc before 2.38 goes
+// round the thread's cache.
+class PlainMemory final : public std::pmr::memory_resource {
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    HOLDFAST_CHECK(alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+    return ::operator new(bytes);
+  }
+  void do_deallocate(void* place, std::size_t bytes, std::size_t) override {
+    ::operator delete(place, bytes);
+  }
+  bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+};
+PlainMemory plain_memory;  // without state
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
@@ -38,7 +55,8 @@ Headers& Headers::operator=(Headers&& other) noexcept {
 void Headers::reserve(std::size_t bytes) {
   constexpr std::size_t most = 4096;  // a bound for what a peer's head makes us set aside
   if (!texts_) {
-    texts_ = std::make_unique<std::pmr::monotonic_buffer_resource>(std::min(bytes, most));
+    texts_ = std::make_unique<std::pmr::monotonic_buffer_resource>(std::min(bytes, most),
+                                                                   &plain_memory);
   }
 }
 

@@ -20,10 +20,9 @@ constexpr auto token_set = make_set("!#$%&'*+-.^_`|~");
 constexpr auto host_set = make_set("-._~%!$&'()*+,;=:[]");
 
 bool all_in(const std::array<bool, 256>& set, std::string_view text) {
-  for (const char c : text) {
-    if (!set[static_cast<unsigned char>(c)]) return false;
-  }
-  return true;
+  bool all = true;
+  for (const char c : text) all &= set[static_cast<unsigned char>(c)];
+  return all;
 }
 
 std::unexpected<HeadError> refuse(unsigned status, std::string_view reason) {
@@ -146,11 +145,9 @@ HeadResult<unsigned> parse_version(std::string_view text) {
 }
 
 bool is_target(std::string_view target) {
-  for (const char c : target) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte <= 0x20 || byte >= 0x7f || byte == '#') return false;
-  }
-  return !target.empty();
+  bool all = !target.empty();
+  for (const char c : target) all &= c > 0x20 && c < 0x7f && c != '#';
+  return all;
 }
 
 HeadResult<void> parse_request_line(std::string_view line, ParsedRequest& request,

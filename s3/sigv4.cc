@@ -16,6 +16,10 @@ std::string_view view(const SigningKey& key) {
 // Trimmed, with runs of spaces folded into one (SigV4 "Trimall").
 void append_folded(std::string& out, std::string_view value) {
   value = trim_spaces(value);
+  if (!value.contains('\t') && !value.contains("  ")) {
+    out += value;
+    return;
+  }
   bool blank = false;
   for (const char c : value) {
     const bool is_blank = c == ' ' || c == '\t';
@@ -31,7 +35,7 @@ void append_canonical_header(std::string& out, std::span<const HeaderView> heade
   out += ':';
   bool first = true;
   for (const HeaderView& header : headers) {
-    if (!equal_ascii_case(header.name, name)) continue;
+    if (header.name.size() != name.size() || !equal_ascii_case(header.name, name)) continue;
     if (!first) out += ',';
     first = false;
     append_folded(out, header.value);
@@ -87,15 +91,18 @@ SigningKey key_for(const Credentials& credentials, const Scope& scope, SigningKe
 }  // namespace
 
 std::optional<PayloadMode> payload_mode(std::string_view content_sha256) {
+  if (content_sha256.size() == 64) {
+    bool hex = true;  // without an early end: the compiler looks at many at a time
+    for (const char c : content_sha256) {
+      hex &= (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+    }
+    return hex ? std::optional(PayloadMode::hashed) : std::nullopt;
+  }
   if (content_sha256 == unsigned_payload) return PayloadMode::unsigned_payload;
   if (content_sha256 == streaming_payload) return PayloadMode::streaming_signed;
   if (content_sha256 == streaming_payload_trailer) return PayloadMode::streaming_signed_trailer;
   if (content_sha256 == streaming_unsigned_trailer) return PayloadMode::streaming_unsigned_trailer;
-  const bool hex =
-      content_sha256.size() == 64 && std::ranges::all_of(content_sha256, [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-      });
-  return hex ? std::optional(PayloadMode::hashed) : std::nullopt;
+  return std::nullopt;
 }
 
 std::string Scope::text() const {
