@@ -49,8 +49,8 @@ awaitable<void> meet(BlockingPool& pool, std::latch& all_here, std::atomic<int>&
 }
 
 TEST(BlockingPool, RunsAsManyCallsAtOnceAsItHasThreads) {
+  boost::asio::io_context context;  // outlives the threads that answer to it
   BlockingPool pool(4);
-  boost::asio::io_context context;
   std::latch all_here(4);
   std::atomic<int> met = 0;
   for (int i = 0; i < 4; ++i) {

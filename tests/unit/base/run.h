@@ -1,4 +1,4 @@
-// Runs one coroutine to its end on a context of its own, on this thread.
+// Runs one coroutine to its end on this thread.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -23,9 +23,11 @@ T run(boost::asio::io_context& context, boost::asio::awaitable<T> task) {
   return std::move(*answer);
 }
 
+// The context lives as long as the thread: the thread that posted the last answer may still be
+// within its post() when that answer has been handled here.
 template <class T>
 T run(boost::asio::awaitable<T> task) {
-  boost::asio::io_context context;
+  thread_local boost::asio::io_context context;
   return run(context, std::move(task));
 }
 

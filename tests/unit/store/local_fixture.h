@@ -7,7 +7,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cstdlib>
-#include <exception>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -18,6 +17,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "store/local_store.h"
+#include "tests/unit/base/run.h"
 
 namespace holdfast::store {
 
@@ -37,18 +37,7 @@ class TemporaryDirectory {
   std::string path_;
 };
 
-// Runs one coroutine to its end on an executor of its own.
-template <class T>
-T run(boost::asio::awaitable<T> work) {
-  boost::asio::io_context context;
-  std::optional<T> answer;
-  boost::asio::co_spawn(context, std::move(work), [&](std::exception_ptr error, T value) {
-    if (error) std::rethrow_exception(error);
-    answer.emplace(std::move(value));
-  });
-  context.run();
-  return std::move(*answer);
-}
+using test::run;
 
 inline std::string pattern_text(std::size_t bytes, unsigned seed = 1) {
   std::string text(bytes, '\0');

@@ -122,6 +122,7 @@ TEST_F(LocalThreads, WritesOfOneGroupSeeWhatThoseBeforeThemDidToTheirBucket) {
   ASSERT_TRUE(page);
   EXPECT_EQ(page->versions.size(), 3u);
   EXPECT_EQ(*get("data", "k"), "three");
+  close();  // its threads answered to `context`
 }
 
 // As a server does that ends right after its last answer. Under the sanitizers a thread of the
