@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -17,6 +16,9 @@ import urllib.request
 import xml.etree.ElementTree
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, ".."))
+
+from ports import free_port  # noqa: E402
 
 # What a store without these features cannot answer, and what the suite itself calls broken.
 WITHOUT_MARKS = (
@@ -36,12 +38,6 @@ ALONE = "lifecycle_expiration_header or list_buckets_paginated"
 ROUNDS = ((86400, ALONE), (SHORT_DAY, f"not ({ALONE})"))
 NO_FAILURE = ("passed", "skipped", "unknown")
 USERS = ("main", "alt", "tenant", "iam")
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def make_certificate(directory):

@@ -16,12 +16,15 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+from ports import free_port  # noqa: E402
 
 REGION = "default"
 START_SECONDS = 120  # 10 s on an idle machine
@@ -84,12 +87,6 @@ rgw sts key = {key}
 
 class Missing(RuntimeError):
     """A program that Ceph needs is not installed."""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def die_with_parent():

@@ -6,13 +6,17 @@ import http.client
 import io
 import json
 import os
-import socket
 import subprocess
+import sys
 import tarfile
 import time
 import unittest
 
 from server import ADMIN, ServerTest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+
+from ports import free_port  # noqa: E402
 
 CONFIGURATION = """version: 0.1
 log: {{level: warn}}
@@ -30,12 +34,6 @@ storage:
   redirect: {{disable: {proxied}}}
 http: {{addr: "127.0.0.1:{port}"}}
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class DockerRegistryTest(ServerTest):

@@ -4,12 +4,16 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+
+from ports import free_port  # noqa: E402
 
 
 class StepFailed(Exception):
@@ -35,24 +39,6 @@ def wait_for(what, condition, seconds=30.0, every=0.05):
         if time.monotonic() > deadline:
             raise StepFailed(f"waited {seconds:.0f} s for: {what}" + (f" ({last_error})" if last_error else ""))
         time.sleep(every)
-
-
-def port_is_free(port):
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-            return True
-        except OSError:
-            return False
-
-
-def free_port(preferred):
-    if port_is_free(preferred):
-        return preferred
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def sha256_of(path):
