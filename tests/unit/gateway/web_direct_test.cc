@@ -2,19 +2,12 @@
 // endpoint is a real server that does what a test asks of it.
 #include <fmt/format.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
-#include <boost/json/serialize.hpp>
 
-#include "control/publisher.h"
-#include "control/sessions.h"
-#include "gateway/web_api.h"
 #include "net/http_server.h"
 #include "s3/names.h"
 #include "store/direct_urls.h"
-#include "store/memory_store.h"
-#include "tests/unit/control/fixtures.h"
+#include "web_api_fixture.h"
 
 namespace holdfast::gateway {
 namespace {
@@ -62,17 +55,15 @@ struct Endpoint {
 };
 
 // alice writes, dora drops, erin has nothing, fred reads for two more minutes.
-class WebDirect : public control::testing::RegistryTest {
+class WebDirect : public WebApiTest {
  protected:
   WebDirect() {
     auto listening = net::HttpServer::listen(
         threads, {}, [this](net::Exchange& exchange) { return endpoint.answer(exchange); });
     EXPECT_TRUE(listening);
     server = std::move(*listening);
-    EXPECT_TRUE(publisher.attach(*registry));
-    sessions = std::move(*control::Sessions::open(*registry, clock, random));
     for (const char* name : {"alice", "dora", "erin", "fred"}) user(name);
-    for (const auto& name : {bucket, homes}) EXPECT_TRUE(run(store.create_bucket(name, false)));
+    EXPECT_TRUE(run(store.create_bucket(homes, false)));
     EXPECT_TRUE(run(store.set_versioning(homes, store::Versioning::enabled)));
     EXPECT_TRUE(registry->add_grant(administrator(), wanted("alice", "", Level::write)));
     EXPECT_TRUE(registry->add_grant(administrator(), wanted("dora", "", Level::drop)));
@@ -81,6 +72,7 @@ class WebDirect : public control::testing::RegistryTest {
     EXPECT_TRUE(registry->add_grant(administrator(), ending));
   }
   ~WebDirect() override {
+    api.reset();
     boost::asio::co_spawn(threads.at(0), server->stop(0ms), boost::asio::use_future).wait();
     server.reset();
     threads.stop();
@@ -104,40 +96,13 @@ class WebDirect : public control::testing::RegistryTest {
       co_await urls.probe(at, std::move(in));
       co_return true;
     }(*direct, store, homes)));
-    EXPECT_TRUE(run(rules.load()));
-    api.emplace(WebApiParts{.store = store,
-                            .registry = *registry,
-                            .sessions = *sessions,
-                            .policy = publisher,
-                            .tools = nullptr,
-                            .pool = pool,
-                            .clock = clock,
-                            .homes = {},
-                            .rules = &rules,
-                            .direct = direct.get()},
-                WebApiOptions{});
+    begin_serving(direct.get());
   }
 
-  template <class T>
-  T run(boost::asio::awaitable<T> task) {
-    std::optional<T> answer;
-    boost::asio::co_spawn(context, std::move(task), [&](const std::exception_ptr&, T value) {
-      answer.emplace(std::move(value));
-    });
-    context.restart();
-    context.run();
-    return std::move(answer).value();
-  }
-  Result<ApiAnswer> post(const control::Actor& who, std::vector<std::string> path,
-                         json::object body, std::string session = {}) {
-    body["bucket"] = "research";
-    body["key"] = "dir/big file";
-    Caller caller{.actor = who, .session_id = std::move(session)};
-    return run(api->call({.method = "POST",
-                          .path = std::move(path),
-                          .query = {},
-                          .body = std::move(body),
-                          .caller = std::move(caller)}));
+  Result<ApiAnswer> ask(const control::Actor& who, std::vector<std::string> path, json::object body,
+                        std::string session = {}) {
+    return post({.actor = who, .session_id = std::move(session)}, std::move(path), key,
+                std::move(body));
   }
   // "direct", "gateway", or the refusal's name.
   std::string way(const Result<ApiAnswer>& answer) {
@@ -153,20 +118,16 @@ class WebDirect : public control::testing::RegistryTest {
     return there ? "direct" : "gateway";
   }
   std::string read(const std::string& who, json::object body = {}) {
-    return way(post(as(who), {"files", "sign"}, std::move(body)));
+    return way(ask(as(who), {"files", "sign"}, std::move(body)));
   }
   std::string part(const std::string& who, const std::string& session = {}) {
-    auto begun = post(as(who), {"uploads"}, {{"size", 10}});
-    if (!begun) return std::string(to_string(begun.error().code));
-    return way(post(as(who), {"uploads", "sign"},
-                    {{"upload_id", begun->body.at("upload_id")}, {"numbers", {7}}}, session));
+    auto upload = begin_upload(who, key);
+    if (!upload) return std::string(to_string(upload.error().code));
+    return way(
+        ask(as(who), {"uploads", "sign"}, {{"upload_id", *upload}, {"numbers", {7}}}, session));
   }
   Result<ApiAnswer> lend(const std::string& who, json::object body = {}) {
-    return run(api->call({.method = "POST",
-                          .path = {"credentials"},
-                          .query = {},
-                          .body = std::move(body),
-                          .caller = {.actor = as(who)}}));
+    return call({.actor = as(who)}, {"credentials"}, std::move(body));
   }
   // What STS was asked last.
   std::string asked(std::string_view parameter) {
@@ -188,21 +149,15 @@ class WebDirect : public control::testing::RegistryTest {
             R"(","Resource":"arn:aws:s3:::research/*"}]})")));
   }
 
-  boost::asio::io_context context;
+  const std::string key = "dir/big file";
   Endpoint endpoint;
   net::IoPool threads{1};
   std::unique_ptr<net::HttpServer> server;
-  control::PolicyPublisher publisher{clock};
-  std::unique_ptr<control::Sessions> sessions;
-  BlockingPool pool{1};
-  store::MemoryStore store{context.get_executor(), clock, random};
-  BucketName bucket{"research"}, homes{"homes"};
-  BucketRulesBook rules{store, PublicAccessBlock()};
+  BucketName homes{"homes"};
   store::FixedCredentials credentials{{"AKUP", "secret", ""}};
   bool with_sts = false, lend_writes = false;
   std::unique_ptr<store::StsClient> sts;
   std::unique_ptr<store::DirectUrls> direct;
-  std::optional<WebApi> api;
 };
 
 TEST_F(WebDirect, DownloadsAndPartsNameTheEndpoint) {
@@ -210,14 +165,14 @@ TEST_F(WebDirect, DownloadsAndPartsNameTheEndpoint) {
   EXPECT_EQ(read("alice"), "direct");
   EXPECT_EQ(read("alice", {{"version", "v1"}}), "direct");
   EXPECT_EQ(part("alice"), "direct");
-  EXPECT_EQ(way(post(administrator(), {"files", "sign"}, {})), "direct");
+  EXPECT_EQ(way(ask(administrator(), {"files", "sign"}, {})), "direct");
 }
 
 TEST_F(WebDirect, ADirectDownloadAlwaysComesAsAnAttachment) {
   open();
   const auto url = [&](json::object body) {
     body["attachment"] = false;
-    auto answer = post(as("alice"), {"files", "sign"}, std::move(body));
+    auto answer = ask(as("alice"), {"files", "sign"}, std::move(body));
     return answer ? std::string(answer->body.at("url").as_string()) : "";
   };
   EXPECT_NE(url({}).find("response-content-disposition=attachment"), std::string::npos);
