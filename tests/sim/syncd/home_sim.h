@@ -4,9 +4,11 @@
 // that was left in the tree exists somewhere, every version is one content that somebody wrote.
 #pragma once
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -97,5 +99,17 @@ class HomeSim {
   std::set<std::string> owned_;     // left in the tree by a program
   int counter_ = 0;
 };
+
+template <class T>
+T HomeSim::now(boost::asio::awaitable<T> task) {
+  std::optional<T> answer;
+  boost::asio::io_context own;
+  boost::asio::co_spawn(own, std::move(task), [&](std::exception_ptr error, T value) {
+    if (error) std::rethrow_exception(error);
+    answer = std::move(value);
+  });
+  own.run();
+  return std::move(*answer);
+}
 
 }  // namespace holdfast::syncd
