@@ -1,12 +1,11 @@
 // What the S3 API answers beside the body: versions, markers, checksums of parts, conditions of
 // deletes, pages of buckets, and who owns a bucket that was made.
 #include <gtest/gtest.h>
-#include <openssl/hmac.h>
 
 #include <chrono>
 #include <map>
 
-#include "s3_fixture.h"
+#include "s3_form_fixture.h"
 
 namespace holdfast::gateway {
 namespace {
@@ -29,7 +28,7 @@ class RecordedOwners final : public BucketOwners {
   bool fails = false;
 };
 
-class S3AnswersTest : public S3Fixture {
+class S3AnswersTest : public S3FormFixture {
  protected:
   S3AnswersTest() {
     options_.owners = &owners_;
@@ -60,24 +59,10 @@ class S3AnswersTest : public S3Fixture {
     const std::string policy = to_base64(as_bytes(std::string_view(
         R"({"expiration":"2026-11-22T06:00:00Z","conditions":[{"bucket":"research"},)"
         R"(["starts-with","$key","f"]]})")));
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int bytes = 0;
-    HMAC(EVP_sha1(), secret.data(), static_cast<int>(secret.size()),
-         reinterpret_cast<const unsigned char*>(policy.data()), policy.size(), digest, &bytes);
-    const std::string signature = to_base64(std::as_bytes(std::span(digest, bytes)));
-    std::string body;
-    for (const auto& [name, value] :
-         std::vector<std::pair<std::string, std::string>>{{"key", "form"},
-                                                          {"AWSAccessKeyId", "AKalice"},
-                                                          {"policy", policy},
-                                                          {"signature", signature}}) {
-      body +=
-          "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n";
-    }
-    body += "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nhello\r\n--b--\r\n";
-    return send(
-        head_of("POST", "/research", header("Content-Type", "multipart/form-data; boundary=b")),
-        body);
+    return post_form({{"key", "form"},
+                      {"AWSAccessKeyId", "AKalice"},
+                      {"policy", policy},
+                      {"signature", sign_v2(secret, policy)}});
   }
 
   RecordedOwners owners_;
