@@ -116,8 +116,7 @@ s3::ApiResult<Identity> Authenticator::authenticate_sts(
   }
   auto identity = prove(std::move(*parsed), message, "sts", std::move(policy));
   if (!identity) return identity;
-  if (identity->signature.payload != s3::PayloadMode::hashed ||
-      identity->signature.payload_hash != s3::sha256_hex(body)) {
+  if (identity->signature.payload_hash != s3::sha256_hex(body)) {
     return s3::refuse(ApiError::content_sha256_mismatch);
   }
   return identity;

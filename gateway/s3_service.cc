@@ -143,9 +143,6 @@ s3::ApiResult<void> take_source(S3Call& call) {
   if (call.operation != Operation::copy_object && call.operation != Operation::copy_part) return {};
   auto source = s3::parse_copy_source(call.header("x-amz-copy-source"));
   if (!source) return std::unexpected(std::move(source.error()));
-  if (!s3::validate_bucket_name(source->bucket)) return s3::refuse(ApiError::invalid_bucket_name);
-  if (source->key.size() > s3::max_key_bytes) return s3::refuse(ApiError::key_too_long);
-  if (!s3::validate_key(source->key)) return s3::refuse(ApiError::invalid_argument);
   call.source = std::move(*source);
   return {};
 }

@@ -127,6 +127,20 @@ TEST_F(S3Security, AnEncodedVersionInACopySourceIsPartOfTheKey) {
   EXPECT_EQ(copy("research/public/p").status, 200u);
 }
 
+TEST_F(S3Security, ACopySourceThatNamesNoObjectIsRefusedBeforeAnybodyIsJudged) {
+  const auto copy = [&](const std::string& target, const std::string& source) {
+    return as("bob", "PUT", target, {}, header("x-amz-copy-source", source)).code();
+  };
+  for (const char* target : {"/research/copy", "/research/copy?partNumber=1&uploadId=u"}) {
+    EXPECT_EQ(copy(target, "/Research_/p"), "InvalidBucketName");
+    EXPECT_EQ(copy(target, "/research/" + std::string(s3::max_key_bytes + 1, 'k')),
+              "InvalidArgument");
+    EXPECT_EQ(copy(target, "/research/a%00b"), "InvalidArgument");
+    EXPECT_EQ(copy(target, "/research/"), "InvalidArgument");
+    EXPECT_EQ(copy(target, "/research/" + std::string(s3::max_key_bytes, 'k')), "AccessDenied");
+  }
+}
+
 // --- 5. Both sides of copies
 
 TEST_F(S3Security, CopiesNeedBothSides) {

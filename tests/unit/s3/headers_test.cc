@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "s3/names.h"
+
 namespace holdfast::s3 {
 namespace {
 
@@ -63,6 +65,8 @@ TEST(CopySourceHeader, RefusesWhatNamesNoObject) {
                           "bucket/key?versionId=", "Bucket_/key", "bucket/a%00b"}) {
     EXPECT_FALSE(parse_copy_source(bad)) << bad;
   }
+  EXPECT_TRUE(parse_copy_source("bucket/" + std::string(max_key_bytes, 'k')));
+  EXPECT_FALSE(parse_copy_source("bucket/" + std::string(max_key_bytes + 1, 'k')));
 }
 
 TEST(TaggingHeader, RoundTripsAndIsBounded) {
