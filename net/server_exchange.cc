@@ -165,7 +165,7 @@ asio::awaitable<Result<void>> ServerExchange::send_counted(BodyReader& body, std
     if (*got == 0) {
       co_return fail(ErrorCode::incomplete_body, "answer: the body ended {} bytes early", length);
     }
-    if (!transport.permitted()) co_return fail(ErrorCode::cancelled, "the answer was cut off");
+    if (auto ok = transport.permitted(); !ok) co_return ok;
     const std::array<std::string_view, 2> parts{head, as_text(std::span(chunk).first(*got))};
     if (auto sent = co_await transport.write_parts(parts); !sent) co_return sent;
     length -= *got;
@@ -185,7 +185,7 @@ asio::awaitable<Result<void>> ServerExchange::send_chunked(BodyReader& body) {
     if (!got) co_return std::unexpected(got.error());
     const std::string size = fmt::format("{:x}\r\n", *got);
     std::array<std::string_view, 3> parts{size, as_text(std::span(chunk).first(*got)), "\r\n"};
-    if (!transport.permitted()) co_return fail(ErrorCode::cancelled, "the answer was cut off");
+    if (auto ok = transport.permitted(); !ok) co_return ok;
     if (!chunked_) parts = {parts[1]};  // HTTP/1.0: the end of the connection ends the body
     if (auto sent = co_await transport.write_parts(parts); !sent) co_return sent;
     if (*got == 0) co_return Result<void>();

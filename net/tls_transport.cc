@@ -168,7 +168,7 @@ class TlsTransport final : public Transport {
         // A fast reader never blocks us: let the other connections of this thread have their turn.
         if (done < extent.length && ++batches_ % 8 == 0) {
           co_await asio::post(socket_.get_executor(), asio::use_awaitable);
-          if (!permitted()) co_return fail(ErrorCode::cancelled, "the answer was cut off");
+          if (auto ok = permitted(); !ok) co_return ok;
         }
       }
     }
@@ -201,9 +201,7 @@ class TlsTransport final : public Transport {
     error_code error;
     co_await socket_.async_wait(what, asio::redirect_error(asio::use_awaitable, error));
     auto ended = end_wait(error, doing);
-    if (ended && what == Socket::wait_write && !permitted()) {
-      co_return fail(ErrorCode::cancelled, "the answer was cut off");
-    }
+    if (ended && what == Socket::wait_write) ended = permitted();
     co_return ended;
   }
 

@@ -107,7 +107,7 @@ class PlainTransport final : public Transport {
                                 asio::redirect_error(asio::use_awaitable, error));
     auto ended = end_wait(error, "write to the peer");
     // A peer that takes a little all the time lets no wait last until the guard is due.
-    if (ended && !permitted()) co_return fail(ErrorCode::cancelled, "the answer was cut off");
+    if (ended) ended = permitted();
     co_return ended;
   }
 
@@ -162,7 +162,7 @@ class PlainTransport final : public Transport {
       // A fast reader never blocks us: let the other connections of this thread have their turn.
       if (static_cast<std::size_t>(sent) == step && left > 0) {
         co_await asio::post(socket_.get_executor(), asio::use_awaitable);
-        if (!permitted()) co_return fail(ErrorCode::cancelled, "the answer was cut off");
+        if (auto ok = permitted(); !ok) co_return ok;
       }
     }
     co_return Result<void>();
@@ -259,15 +259,15 @@ void Transport::set_guard(const SendGuard* guard) {
   asked_at_ = Clock::now();
 }
 
-bool Transport::permitted() {
-  if (guard_ == nullptr) return true;
+Result<void> Transport::permitted() {
+  if (guard_ == nullptr) return {};
   const auto now = Clock::now();
-  if (now - asked_at_ < guard_->every) return true;
+  if (now - asked_at_ < guard_->every) return {};
   asked_at_ = now;
-  if (guard_->go_on()) return true;
+  if (guard_->go_on()) return {};
   guard_ = nullptr;
   close();
-  return false;
+  return fail(ErrorCode::cancelled, "the answer was cut off");
 }
 
 void Transport::begin_wait() {

@@ -53,8 +53,8 @@ class Transport : public Exchange::RawConnection, private Watchdog::Target {
 
   // Asked from now on by what sends; null: nobody. REQUIRES: it lives until it is taken away.
   void set_guard(const SendGuard* guard);
-  // Asks the guard if that is due. False: the connection is closed.
-  bool permitted();
+  // Asks the guard if that is due. An error: the connection is closed.
+  Result<void> permitted();
 
   // All parts in order, by one gather write where possible.
   virtual boost::asio::awaitable<Result<void>> write_parts(
