@@ -146,18 +146,36 @@ export function rememberCsrf(token: string): void {
   csrf = token;
 }
 
+// Waits before a read is tried again, in milliseconds.
+const pauses = [200, 800];
+
+// Browsers drop what is under way when the machine's network changes, if only by a container that
+// starts. To read again does no harm; what changes something may have been done.
+async function exchange(path: string, init: RequestInit): Promise<{ answer: Response; text: string }> {
+  for (let failures = 0; ; ++failures) {
+    try {
+      const answer = await fetch(path, init);
+      return { answer, text: await answer.text() };
+    } catch (error) {
+      // Fetch standard: a TypeError is a network error, so there was no whole answer.
+      const again = init.method === "GET" && error instanceof TypeError && failures < pauses.length;
+      if (!again) throw error;
+      await new Promise((done) => setTimeout(done, pauses[failures]));
+    }
+  }
+}
+
 export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   const headers: Record<string, string> = {};
   if (method !== "GET") {
     headers["X-Holdfast-Csrf"] = csrf;
     headers["Content-Type"] = "application/json";
   }
-  const answer = await fetch(`/api/v1/${path}`, {
+  const { answer, text } = await exchange(`/api/v1/${path}`, {
     method,
     headers,
     body: method === "GET" ? undefined : JSON.stringify(body ?? {}),
   });
-  const text = await answer.text();
   let value: unknown = {};
   try {
     value = text === "" ? {} : JSON.parse(text);

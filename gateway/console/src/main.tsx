@@ -10,6 +10,7 @@ import { createRoot } from "react-dom/client";
 import { BrowserRouter } from "react-router-dom";
 
 import { App } from "./App";
+import { ApiError } from "./api";
 
 const theme = createTheme({
   primaryColor: "teal",
@@ -18,7 +19,13 @@ const theme = createTheme({
   fontFamily: "Inter, system-ui, -apple-system, 'Segoe UI', sans-serif",
 });
 const queries = new QueryClient({
-  defaultOptions: { queries: { retry: 1, refetchOnWindowFocus: true } },
+  defaultOptions: {
+    queries: {
+      // What got no answer was tried again already, in api.ts.
+      retry: (failures, error) => failures < 1 && error instanceof ApiError,
+      refetchOnWindowFocus: true,
+    },
+  },
 });
 
 createRoot(document.getElementById("root")!).render(
