@@ -256,25 +256,6 @@ TEST_F(LocalStoreTest, OfManyWritersThatWantToCreateAKeyOneSucceeds) {
   EXPECT_EQ(created, 25);
 }
 
-TEST_F(LocalStoreTest, ManyWritersDoNotPassAQuotaTogether) {
-  open();
-  make_bucket("data");
-  ASSERT_TRUE(run(
-      store->set_bucket_document(BucketName("data"), BucketDocument::quota, R"({"bytes":1000})")));
-  std::atomic<int> stored = 0;
-  std::vector<std::thread> writers;
-  for (int i = 0; i < 8; ++i) {
-    writers.emplace_back([&, i] {
-      for (int n = 0; n < 25; ++n) {
-        if (put("data", fmt::format("k{}-{}", i, n), "ten bytes.")) ++stored;
-      }
-    });
-  }
-  for (auto& writer : writers) writer.join();
-  EXPECT_EQ(stored, 100);
-  EXPECT_EQ(list("data").objects.size(), 100u);
-}
-
 TEST_F(LocalStoreTest, ASecondProcessIsToldWhoHoldsTheDirectory) {
   open();
   auto second = LocalStore::open(options(), clock, random);

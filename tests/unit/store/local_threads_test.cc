@@ -1,9 +1,12 @@
 // The store's own threads: what they do beside the writes, and how they end.
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/use_future.hpp>
+#include <condition_variable>
 #include <filesystem>
 #include <future>
+#include <mutex>
 #include <thread>
+#include <vector>
 
 #include "index/database.h"
 #include "store/local_sequencer.h"
@@ -123,6 +126,74 @@ TEST_F(LocalThreads, WritesOfOneGroupSeeWhatThoseBeforeThemDidToTheirBucket) {
   EXPECT_EQ(page->versions.size(), 3u);
   EXPECT_EQ(*get("data", "k"), "three");
   close();  // its threads answered to `context`
+}
+
+// Holds whoever asks for the time, once it is told to: a write asks on the sequencer's thread.
+class HeldClock final : public Clock {
+ public:
+  TimePoint now() const override {
+    std::unique_lock lock(mutex_);
+    if (held_) asked_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !held_; });
+    return SystemClock().now();
+  }
+  MonotonicTime monotonic() const override { return SystemClock().monotonic(); }
+  void hold() {
+    const std::scoped_lock lock(mutex_);
+    held_ = true;
+  }
+  bool wait_until_asked() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(20), [this] { return asked_; });
+  }
+  void go_on() {
+    const std::scoped_lock lock(mutex_);
+    held_ = false;
+    changed_.notify_all();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  mutable bool asked_ = false;
+  bool held_ = false;
+};
+
+// What the group has written so far is not in the index's sums yet, so it has to be counted beside.
+TEST_F(LocalThreads, ManyWritersDoNotPassAQuotaTogether) {
+  HeldClock held;
+  auto opened = LocalStore::open(options(), held, random);
+  ASSERT_TRUE(opened) << opened.error().context;
+  store = std::move(*opened);
+  make_bucket("data");
+  EXPECT_TRUE(run(
+      store->set_bucket_document(BucketName("data"), BucketDocument::quota, R"({"bytes":1000})")));
+  asio::io_context context;
+  std::vector<std::unique_ptr<BodyReader>> bodies;
+  int stored = 0, refused = 0;
+  const auto write = [&](std::string key) {
+    bodies.push_back(make_string_reader("ten bytes."));
+    asio::co_spawn(context,
+                   store->put({.bucket = BucketName("data"), .key = ObjectKey(std::move(key))},
+                              *bodies.back()),
+                   [&](const std::exception_ptr&, const Result<PutResult>& done) {
+                     ++(done ? stored : refused);
+                     if (!done) EXPECT_EQ(done.error().code, ErrorCode::quota_exceeded);
+                   });
+    context.poll();  // small bodies wait for nothing before they are queued
+  };
+  held.hold();
+  write("first");
+  EXPECT_TRUE(held.wait_until_asked());
+  // The sequencer has taken that one alone: these become one group.
+  for (int n = 0; n < 200; ++n) write(fmt::format("k{}", n));
+  held.go_on();
+  context.run();
+  EXPECT_EQ(stored, 100);
+  EXPECT_EQ(refused, 101);
+  EXPECT_EQ(list("data").objects.size(), 100u);
+  close();  // before the clock
 }
 
 // As a server does that ends right after its last answer. Under the sanitizers a thread of the
