@@ -6,35 +6,23 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/places.h"
 
 namespace holdfast::cli {
 namespace {
 
 namespace json = boost::json;
 
-// The bucket and key that a place names; the server knows the homes bucket.
-struct Target {
-  std::string bucket, key;
-};
-
-Result<Target> target_of(const Invocation& invocation, const std::string& place) {
-  std::string rest;
-  Target target;
+// The server knows the homes bucket.
+Result<Place> target_of(const Invocation& invocation, const std::string& place) {
   if (place.starts_with("home:")) {
     auto session = invocation.client().get("session");
     if (!session) return std::unexpected(session.error());
-    target.bucket = text_of(*session, "homes_bucket");
-    target.key = place.substr(5);
+    Place target{text_of(*session, "homes_bucket"), place.substr(5)};
     if (target.key.find('/') == std::string::npos) target.key += '/';
     return target;
   }
-  if (place.starts_with("s3://")) {
-    rest = place.substr(5);
-    const auto slash = rest.find('/');
-    target.bucket = rest.substr(0, slash);
-    target.key = slash == std::string::npos ? "" : rest.substr(slash + 1);
-    if (!target.bucket.empty()) return target;
-  }
+  if (auto target = parse_s3_place(place)) return *std::move(target);
   return fail(ErrorCode::invalid_argument,
               "\"{}\" names no place; write home:USER/PATH or s3://BUCKET/KEY", place);
 }

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/places.h"
 #include "s3/names.h"
 
 namespace holdfast::cli {
@@ -91,14 +92,13 @@ void add_user_commands(CLI::App& app, Invocation& invocation) {
 // "s3://BUCKET/FOLDER/", as bucket and prefix of a request.
 Result<void> add_place(json::object& body, std::string_view place) {
   if (place.empty()) return {};
-  if (!place.starts_with("s3://") || place.size() == 5 || place[5] == '/') {
+  const auto there = parse_s3_place(place);
+  if (!there) {
     return fail(ErrorCode::invalid_argument, "\"{}\" names no place; write s3://BUCKET/FOLDER/",
                 place);
   }
-  place.remove_prefix(5);
-  const auto slash = place.find('/');
-  body["bucket"] = place.substr(0, slash);
-  if (slash != std::string_view::npos) body["prefix"] = place.substr(slash + 1);
+  body["bucket"] = there->bucket;
+  body["prefix"] = there->key;
   return {};
 }
 
