@@ -1,4 +1,6 @@
 // holdfast check: looks after a store that no server has open, or asks the server that has it.
+#include <unistd.h>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
@@ -14,6 +16,7 @@
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/data_directory.h"
+#include "cli/progress_line.h"
 #include "store/local_store.h"
 #include "store/root_keys.h"
 
@@ -28,10 +31,42 @@ struct CheckOptions {
   std::optional<std::uint64_t> bytes_per_second;
 };
 
-Result<store::ScrubReport> scrub(store::LocalStore& store, std::uint64_t bytes_per_second) {
+// How far a scrub is. What there is to read is only looked for where somebody sees it.
+class ScrubProgress {
+ public:
+  explicit ScrubProgress(const std::string& store) : line_(STDERR_FILENO, clock_) {
+    if (!line_.shown()) return;
+    for (const char* part : {"/log", "/blobs"}) add_files(store + part);
+  }
+  void show(std::uint64_t log_bytes, std::uint64_t blob_bytes) {
+    line_.show_bytes(log_bytes + blob_bytes, total_);
+  }
+
+ private:
+  void add_files(const std::string& folder) {
+    std::error_code error;
+    for (std::filesystem::recursive_directory_iterator at(folder, error), end; !error && at != end;
+         at.increment(error)) {
+      std::error_code gone;  // a server may remove it at any moment
+      const auto bytes = at->is_regular_file(gone) ? at->file_size(gone) : 0;
+      if (!gone) total_ += bytes;
+    }
+  }
+
+  SystemClock clock_;
+  ProgressLine line_;
+  std::uint64_t total_ = 0;
+};
+
+Result<store::ScrubReport> scrub(store::LocalStore& store, const std::string& directory,
+                                 std::uint64_t bytes_per_second) {
   asio::io_context context;
+  ScrubProgress progress(directory);
   store::ScrubRules rules;
   rules.bytes_per_second = bytes_per_second;
+  rules.passed = [&progress](const store::ScrubReport& report) {
+    progress.show(report.log_bytes, report.blob_bytes);
+  };
   auto future = asio::co_spawn(context, store.scrub(std::move(rules)), asio::use_future);
   context.run();
   return future.get();
@@ -64,9 +99,10 @@ bool server_answers(const std::string& data) {
 }
 
 // The pass that was asked for, once it has ended.
-Result<json::object> await_pass(const AdminClient& client, std::uint64_t pass) {
-  const auto number = [](const json::value& value) {
-    const json::value* is = value.is_object() ? value.get_object().if_contains("pass") : nullptr;
+Result<json::object> await_pass(const AdminClient& client, std::uint64_t pass,
+                                ScrubProgress& progress) {
+  const auto number = [](const json::value& value, std::string_view name = "pass") {
+    const json::value* is = value.is_object() ? value.get_object().if_contains(name) : nullptr;
     return is == nullptr ? 0 : is->to_number<std::uint64_t>();
   };
   for (;;) {
@@ -75,6 +111,9 @@ Result<json::object> await_pass(const AdminClient& client, std::uint64_t pass) {
     if (number(report->at("last")) >= pass) {
       if (!report->at("last").at("ended").is_null()) return report->at("last").as_object();
       return fail(ErrorCode::internal, "the scrub ended early: {}", text_of(*report, "error"));
+    }
+    if (const json::value& present = report->at("present"); number(present) == pass) {
+      progress.show(number(present, "log_bytes"), number(present, "blob_bytes"));
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
@@ -86,7 +125,11 @@ int scrub_by_server(const Invocation& invocation, const CheckOptions& options) {
   if (options.bytes_per_second) body["bytes_per_second"] = *options.bytes_per_second;
   auto started = client.post("scrub", std::move(body));
   if (!started) return report(started.error());
-  auto ended = await_pass(client, started->at("pass").to_number<std::uint64_t>());
+  const auto pass = started->at("pass").to_number<std::uint64_t>();
+  auto ended = [&] {
+    ScrubProgress progress(DataDirectory::store_of(invocation.data));
+    return await_pass(client, pass, progress);
+  }();
   if (!ended) return report(ended.error());
   fmt::print("read and verified by the server: {} of log, {} blobs of {}\n",
              human_bytes(ended->at("log_bytes").to_number<std::uint64_t>()),
@@ -127,7 +170,7 @@ int check(const Invocation& invocation, const CheckOptions& options) {
       "store opens: sequence {}, {} records replayed, {} torn bytes cut, {} orphans removed\n",
       recovery.last_sequence, recovery.replayed, recovery.torn_bytes, recovery.orphaned_blobs);
   if (!options.scrub) return 0;
-  auto report_of = scrub(**store, options.bytes_per_second.value_or(0));
+  auto report_of = scrub(**store, where.directory, options.bytes_per_second.value_or(0));
   if (!report_of) return report(report_of.error());
   fmt::print("read and verified: {} of log, {} blobs of {}\n", human_bytes(report_of->log_bytes),
              report_of->blobs, human_bytes(report_of->blob_bytes));

@@ -20,7 +20,8 @@ class DataDirectory {
 
   const std::string& path() const { return path_; }
   std::string registry() const { return path_ + "/registry.db"; }
-  std::string store() const { return path_ + "/store"; }
+  std::string store() const { return store_of(path_); }
+  static std::string store_of(const std::string& data) { return data + "/store"; }
   // There while every body of the store is encrypted: cli/body_encryption.h.
   std::string encrypted_throughout() const { return path_ + "/encrypted-throughout"; }
   // Of buckets that an upstream store keeps: what this gateway itself carries out.

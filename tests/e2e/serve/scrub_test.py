@@ -3,6 +3,7 @@ names what is hit; reads of that answer an error and never wrong bytes, also aft
 read and written as ever."""
 import glob
 import os
+import pty
 import subprocess
 import threading
 import unittest
@@ -82,6 +83,24 @@ class ScrubTest(ServeTest):
                               capture_output=True, text=True, timeout=300)
         return done.returncode, done.stdout + done.stderr
 
+    def check_on_a_terminal(self, *arguments):
+        """What it writes to its standard error, a terminal, and to its standard output, none."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([program(), "--data", self.server.data, "check", "--scrub", *arguments],
+                                   stdout=subprocess.PIPE, stderr=theirs, text=True)
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := os.read(ours, 4096):
+                shown += piece
+        except OSError:
+            pass  # EIO: nobody has the terminal open any more
+        finally:
+            os.close(ours)
+        said = process.communicate(timeout=300)[0]
+        self.assertEqual(process.returncode, 0, said)
+        return shown.decode(), said
+
     def check_reads(self, broken):
         for key, body in self.stored.items():
             if key not in broken:
@@ -138,6 +157,24 @@ class ScrubTest(ServeTest):
         self.assertEqual(code, 1, said)
         self.assertNotIn("research/large2", said)
         self.assertIn("research/small1", said)
+
+
+    def test_a_terminal_sees_how_far_it_is(self):
+        for number in range(4):
+            self.put(f"large{number}", 2 * MIB)
+        whole = r"(?:\r\x1b\[K[0-9.]+ [KM]?i?B of [0-9.]+ MiB \([0-9]+ %\) read)+\r\x1b\[K"
+        # Slow enough to be looked at while it runs.
+        shown, said = self.check_on_a_terminal("--bytes-per-second", str(4 * MIB))
+        self.assertRegex(shown, f"^{whole}$")
+        self.assertIn("by the server", said)
+        self.assertNotIn("%", said)
+        self.server.stop()
+        shown, said = self.check_on_a_terminal("--bytes-per-second", str(16 * MIB))
+        self.assertRegex(shown, f"^{whole}$")
+        self.assertIn("no damage", said)
+        code, said = self.check()
+        self.assertEqual(code, 0, said)
+        self.assertNotIn("%", said)
 
 
 if __name__ == "__main__":
