@@ -325,7 +325,7 @@ def get_tls(world):
 
 def bare_jupyter(folder):
     """Seconds from exec to the first 200 of its API."""
-    port = free_port(8899)
+    port = free_port()
     environment = {"PATH": "/usr/bin:/bin", "HOME": folder, "SHELL": "/bin/bash"}
     command = ["/usr/bin/jupyter-notebook", "--ip=127.0.0.1", f"--port={port}", "--port-retries=0", "--no-browser",
                "--allow-root", "--NotebookApp.token=", "--NotebookApp.password=", f"--notebook-dir={folder}"]

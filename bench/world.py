@@ -73,7 +73,7 @@ class Nginx:
     def __init__(self, folder, workers, tls=None):
         self.folder = folder
         self.root = os.path.join(folder, "www")
-        self.port = free_port(7090)
+        self.port = free_port()
         os.makedirs(self.root, exist_ok=True)
         secure = "" if tls is None else (f"ssl_certificate {tls.certificate}; ssl_certificate_key {tls.key}; "
                                          "ssl_protocols TLSv1.2 TLSv1.3; ssl_prefer_server_ciphers on; "

@@ -41,11 +41,9 @@ def _take(port):
     return True
 
 
-def free_port(preferred=None):
-    """A port that no other call answers, in any process, until this one ends: the preferred one if
-    it can be had. Whoever asks for ports by other means can still come between."""
-    if preferred is not None and _take(preferred):
-        return preferred
+def free_port():
+    """A port that no other call answers, in any process, until this one ends. Whoever takes ports by
+    other means can still come between."""
     count = LAST - FIRST + 1
     begin = os.getpid() * 7919  # a prime: processes that run beside each other look at others first
     for step in range(count):

@@ -42,10 +42,10 @@ def port_in_use(program, scratch):
     taken.bind(("127.0.0.1", 0))
     taken.listen()
     data = os.path.join(scratch, "ports")
-    refused(serve(program, data, taken.getsockname()[1], free_port(7080)), "in use", "choose another port")
-    refused(serve(program, data, free_port(7070), taken.getsockname()[1]), "in use")
+    refused(serve(program, data, taken.getsockname()[1], free_port()), "in use", "choose another port")
+    refused(serve(program, data, free_port(), taken.getsockname()[1]), "in use")
     check(not os.path.exists(data), "a data directory was laid out although a port is taken")
-    refused(serve(program, data, free_port(7070), "http"), "HOST:PORT")
+    refused(serve(program, data, free_port(), "http"), "HOST:PORT")
     check(not os.path.exists(data), "a data directory was laid out although an address is wrong")
     taken.close()
 
@@ -56,7 +56,7 @@ def data_of_another_version(program, scratch):
     with open(os.path.join(data, "FORMAT"), "w", encoding="ascii") as file:
         file.write("holdfast data 999\n")
     before = snapshot(data)
-    refused(serve(program, data, free_port(7070), free_port(7080)), "999")
+    refused(serve(program, data, free_port(), free_port()), "999")
     check(snapshot(data) == before, "the directory of another version was changed")
 
 
@@ -66,7 +66,7 @@ def not_our_directory(program, scratch):
     with open(os.path.join(data, "thesis.txt"), "w", encoding="ascii") as file:
         file.write("mine")
     before = snapshot(data)
-    refused(serve(program, data, free_port(7070), free_port(7080)), data)
+    refused(serve(program, data, free_port(), free_port()), data)
     check(snapshot(data) == before, "a foreign directory was changed")
 
 
@@ -74,7 +74,7 @@ def directory_in_use(program):
     server = Server(program)
     server.start()
     try:
-        refused(serve(program, server.data, free_port(7170), free_port(7180)), "is held by another holdfast")
+        refused(serve(program, server.data, free_port(), free_port()), "is held by another holdfast")
         server.cli("user", "add", "alice")  # the one that serves goes on
         for arguments in (("user", "add", "Alice!"), ("bucket", "create", "Bad_Name"),
                           ("grant", "add", "nobody", "read", "research"), ("tool", "start", "nosuchtool", "--user", "alice"),
@@ -125,7 +125,7 @@ def socket_served_by_another(program):
         other.bind(os.path.join(server.data, "run", "admin.sock"))
         other.listen()
         for _ in range(20):
-            refused(serve(program, server.data, free_port(7070), free_port(7080)), "admin.sock",
+            refused(serve(program, server.data, free_port(), free_port()), "admin.sock",
                     "another process serves it")
         other.close()
         server.start()

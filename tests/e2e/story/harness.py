@@ -77,8 +77,8 @@ class Server:
         self.options = list(options)
         self.data = tempfile.mkdtemp(prefix="holdfast-story-", dir="/tmp")
         os.chmod(self.data, 0o711)
-        self.s3_port = free_port(7070)
-        self.web_port = free_port(7080)
+        self.s3_port = free_port()
+        self.web_port = free_port()
         self.process = None
         self.output = []
         self.arguments = []  # of serve
