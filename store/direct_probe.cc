@@ -15,7 +15,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::string_view text = "holdfast";
-constexpr std::chrono::milliseconds probe_timeout{10'000};
+constexpr std::chrono::seconds probe_timeout{10};
 
 class Probe {
  public:
@@ -131,6 +131,8 @@ class Probe {
 }  // namespace
 
 asio::awaitable<void> DirectUrls::probe(ObjectStore& store, BucketName bucket) {
+  spdlog::info("store: asking {} which direct URLs it takes; it has {} s for each answer", hosts(),
+               probe_timeout.count());
   Probe probe(co_await asio::this_coro::executor, options_.ca_file, *this, store, bucket);
   auto can = co_await probe.run(Probe::source_of(options_.names.theirs(bucket)));
   auto cleaned = co_await probe.clean();

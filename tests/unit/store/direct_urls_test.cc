@@ -1,7 +1,11 @@
 // What a direct URL says and what it does not: the signature is checked as an endpoint checks it.
 #include "store/direct_urls.h"
 
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
 #include <boost/asio/use_future.hpp>
+#include <sstream>
 
 #include "s3/sigv4.h"
 #include "store_test.h"
@@ -121,6 +125,27 @@ TEST_F(DirectUrlsTest, CanNothingBeforeItWasTried) {
   const auto can = open(options())->abilities();
   EXPECT_FALSE(can.reads);
   EXPECT_FALSE(can.parts);
+}
+
+// A start waits for the answer, so who watches it has to know for what and for how long.
+TEST_F(DirectUrlsTest, SaysWhomItAsksBeforeItWaits) {
+  std::ostringstream said;
+  const auto before = spdlog::default_logger();
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+      "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(said)));
+  auto nobody = options();
+  nobody.endpoint = "http://127.0.0.1:1";
+  const auto urls = open(nobody);
+  run([](DirectUrls& tried, ObjectStore& at, BucketName in) -> boost::asio::awaitable<bool> {
+    co_await tried.probe(at, std::move(in));
+    co_return true;
+  }(*urls, memory_, bucket_));
+  spdlog::set_default_logger(before);
+  const auto asked = said.str().find("asking http://127.0.0.1:1 ");
+  ASSERT_NE(asked, std::string::npos) << said.str();
+  EXPECT_LT(said.str().find("10 s for each answer", asked), said.str().find("no direct URLs"))
+      << said.str();
+  EXPECT_FALSE(urls->abilities().reads);
 }
 
 }  // namespace
