@@ -7,12 +7,10 @@
 // that the rows which that would give are written beside the log, since to look up ten million keys
 // that are known to be new takes very long. Keys come in the order of 1,000 writers that each go
 // forward in a folder of their own. measure reports milliseconds, of the clock and of the processor
-// (which other work on the machine disturbs less). write puts
-// objects durably until it is killed. tail adds N records that the index has not seen, as a power
-// cut leaves them; open then tells how long that takes to repair.
-#include <fcntl.h>
+// (which other work on the machine disturbs less). write puts objects durably until it is killed.
+// tail adds N records that the index has not seen, as a power cut leaves them; open then tells how
+// long that takes to repair.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -22,22 +20,17 @@
 #include <chrono>
 #include <cstdlib>
 #include <functional>
-#include <map>
 #include <optional>
 #include <random>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/encoding.h"
 #include "base/random.h"
-#include "index/catalogue.h"
+#include "bench/store_filler.h"
 #include "s3/checksum.h"
 #include "store/conditions.h"
 #include "store/local_store.h"
-#include "store/log_format.h"
-#include "store/log_record.h"
-#include "store/log_segments.h"
 
 namespace {
 
@@ -45,25 +38,12 @@ using namespace holdfast;
 using Steady = std::chrono::steady_clock;
 
 constexpr std::uint64_t folders = 1000;
-constexpr std::size_t body_bytes = 64;
-constexpr std::size_t group_records = 512;
-constexpr std::uint32_t part_count = 1000;
 constexpr int completions = 5;
-const BucketName bucket_name("bench");
 
 struct Options {
   std::string directory, command;
   std::uint64_t objects = 10'000;
 };
-
-template <class T>
-T must(Result<T> result, std::string_view what) {
-  if (!result) {
-    fmt::print(stderr, "{}: {}\n", what, result.error().context);
-    std::exit(1);
-  }
-  if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
 
 double milliseconds_since(Steady::time_point start) {
   return std::chrono::duration<double, std::milli>(Steady::now() - start).count();
@@ -78,6 +58,8 @@ double processor_milliseconds() {
 std::string key_of(std::uint64_t number) {
   return fmt::format("folder-{:03}/object-{:08}", number % folders, number / folders);
 }
+
+std::string upload_id(int number) { return fmt::format("{:016x}{:016x}", 1, number); }
 
 store::LocalStoreOptions store_options(const std::string& directory, bool sync) {
   store::LocalStoreOptions options;
@@ -96,165 +78,6 @@ T wait_for(boost::asio::awaitable<T> work) {
   return std::move(*out);
 }
 
-// --- Records straight into the log
-
-// The rows of new objects straight into the index.
-class Rows {
- public:
-  Rows(const std::string& path, std::uint64_t objects)
-      : catalogue_(must(index::Catalogue::open(path, index::Catalogue::Role::unsynced_writer),
-                        "open the index")),
-        state_(must(catalogue_.state(), "read the index")) {
-    state_.feed_after = objects > feed_reach ? state_.sequence + objects - feed_reach : 0;
-  }
-
-  void add(const store::PutVersionOp& op, std::uint64_t sequence, store::LogPosition body) {
-    if (pending_ == 0) must(catalogue_.begin(), "begin");
-    auto extents = op.extents;
-    extents.front().piece.home = store::Piece::Home::segment;
-    extents.front().piece.segment = body.segment;
-    extents.front().piece.offset = body.offset;
-    const index::VersionRow row{
-        op.bucket, op.key,  sequence, op.version, false,
-        op.etag,   op.size, op.time,  op.meta,    store::encode_extents(extents)};
-    must(catalogue_.insert_current(row), "write a row");
-    if (sequence > state_.feed_after) {
-      must(catalogue_.insert_change(
-               {op.bucket, sequence, 0, op.key, op.version, op.etag, op.size, op.time}),
-           "write to the feed");
-    }
-    live_[body.segment] += static_cast<std::int64_t>(op.size);
-    bucket_ = op.bucket;
-    bytes_ += static_cast<std::int64_t>(op.size);
-    state_.row_bytes +=
-        static_cast<std::int64_t>(100 + row.key.size() + row.version.size() + row.etag.size() +
-                                  row.meta.size() + row.extents.size());
-    state_.segment = body.segment;
-    state_.offset = body.offset + op.size;
-    state_.sequence = sequence;
-    if (++pending_ == 100'000) commit();
-  }
-  void commit() {
-    if (pending_ == 0) return;
-    for (const auto& [segment, bytes] : std::exchange(live_, {})) {
-      must(catalogue_.add_live_bytes(segment, bytes), "count a segment");
-    }
-    must(catalogue_.add_usage(bucket_, std::exchange(bytes_, 0),
-                              static_cast<std::int64_t>(std::exchange(pending_, 0))),
-         "count the bucket");
-    must(catalogue_.set_state(state_), "write the state");
-    must(catalogue_.commit(), "commit");
-  }
-
- private:
-  static constexpr std::uint64_t feed_reach = 1'000'000;
-  index::Catalogue catalogue_;
-  index::AppliedState state_;
-  std::map<std::uint64_t, std::int64_t> live_;
-  std::uint64_t bucket_ = 0, pending_ = 0;
-  std::int64_t bytes_ = 0;
-};
-
-class Filler {
- public:
-  explicit Filler(const std::string& directory) : directory_(directory) {
-    auto catalogue = must(index::Catalogue::open(index_path(), index::Catalogue::Role::reader),
-                          "open the index");
-    const auto state = must(catalogue.state(), "read the index");
-    const auto bucket = must(catalogue.find_bucket(bucket_name.value), "find the bucket");
-    if (!bucket) std::exit(1);
-    bucket_ = bucket->id;
-    sequence_ = state.sequence + 1;
-    log_.emplace(must(store::LogWriter::open({directory + "/log", 128u << 20, false},
-                                             {state.segment, state.offset}, sequence_),
-                      "open the log"));
-    body_.assign(body_bytes, 'x');
-    op_.bucket = bucket_;
-    op_.version = "null";
-    op_.etag = to_hex(as_bytes(s3::digest_of(s3::Algorithm::md5, body_)));
-    op_.size = body_bytes;
-    op_.time = 1'700'000'000'000'000'000;
-    store::ObjectMeta meta;
-    meta.attributes.content_type = "application/octet-stream";
-    meta.checksums.push_back({store::ChecksumAlgorithm::crc64nvme, store::ChecksumType::full_object,
-                              to_base64(as_bytes(s3::digest_of(s3::Algorithm::crc64nvme, body_)))});
-    op_.meta = store::encode_meta(meta);
-    store::Extent extent;
-    extent.piece.length = body_bytes;
-    extent.piece.checksum = store::checksum_of(body_);
-    extent.length = body_bytes;
-    op_.extents = {extent};
-  }
-  ~Filler() { flush(); }
-
-  std::string index_path() const { return directory_ + "/index/catalogue.db"; }
-
-  void object(std::string key, Rows* rows = nullptr) {
-    op_.key = std::move(key);
-    op_.time += 1000;
-    const auto body = append(op_, body_);
-    if (rows != nullptr) rows->add(op_, sequence_ - 1, body);
-  }
-
-  // An upload whose parts are there, each a file of its own: holes, which read as zeros.
-  void upload(std::string key, std::string id) {
-    constexpr std::uint64_t part_bytes = store::min_part_bytes;
-    static const std::string zeros(part_bytes, '\0');
-    static const std::uint64_t checksum = store::checksum_of(zeros);
-    static const std::string etag = to_hex(as_bytes(s3::digest_of(s3::Algorithm::md5, zeros)));
-    append(
-        store::CreateUploadOp{bucket_, std::move(key), id, op_.time, store::encode_upload_meta({})},
-        {});
-    for (std::uint32_t number = 1; number <= part_count; ++number) {
-      store::Extent extent;
-      extent.piece.home = store::Piece::Home::blob;
-      extent.piece.blob = random_.hex(16);
-      extent.piece.length = part_bytes;
-      extent.piece.checksum = checksum;
-      extent.length = part_bytes;
-      const std::string folder = directory_ + "/blobs/" + extent.piece.blob.substr(0, 2);
-      must(make_directories(folder), "make a folder of blobs");
-      const auto file = must(open_file(folder + "/" + extent.piece.blob, O_RDWR | O_CREAT | O_EXCL),
-                             "make a blob");
-      if (::ftruncate(file.get(), static_cast<off_t>(part_bytes)) != 0) std::exit(1);
-      append(store::PutPartOp{id, number, etag, part_bytes, op_.time, {}, {extent}}, {});
-    }
-  }
-
-  void flush() {
-    if (group_.empty()) return;
-    must(log_->append(group_), "write the log");
-    group_.clear();
-    in_group_ = 0;
-  }
-
- private:
-  // Answers where the body lies.
-  store::LogPosition append(const store::LogOp& op, std::string_view body) {
-    if (in_group_ == 0) {
-      first_ = sequence_;
-      must(log_->make_room(first_), "start a segment");
-    }
-    store::append_record(group_, {sequence_++, first_}, store::encode_op(op), body);
-    const store::LogPosition place{log_->end().segment,
-                                   log_->end().offset + group_.size() - body.size()};
-    if (++in_group_ == group_records) flush();
-    return place;
-  }
-
-  std::string directory_;
-  SystemRandom random_;
-  std::uint64_t bucket_ = 0, sequence_ = 0, first_ = 0;
-  std::optional<store::LogWriter> log_;
-  store::PutVersionOp op_;
-  std::string body_, group_;
-  std::size_t in_group_ = 0;
-};
-
-std::string upload_id(int number) { return fmt::format("{:016x}{:016x}", 1, number); }
-
-// --- Commands
-
 class Bench {
  public:
   explicit Bench(Options options) : options_(std::move(options)) {}
@@ -262,12 +85,12 @@ class Bench {
   void fill() {
     {
       auto store = open_store(false);
-      must(wait_for(store->create_bucket(bucket_name, false)), "make the bucket");
+      must(wait_for(store->create_bucket(bench_bucket, false)), "make the bucket");
     }
     auto start = Steady::now();
     {
-      Filler filler(options_.directory);
-      std::optional<Rows> rows;
+      StoreFiller filler(options_.directory);
+      std::optional<BenchRows> rows;
       if (options_.objects > 100'000) rows.emplace(filler.index_path(), options_.objects);
       for (std::uint64_t i = 0; i < options_.objects; ++i) {
         filler.object(key_of(i), rows ? &*rows : nullptr);
@@ -295,7 +118,7 @@ class Bench {
   }
 
   void tail() {
-    Filler filler(options_.directory);
+    StoreFiller filler(options_.directory);
     for (std::uint64_t i = 0; i < options_.objects; ++i) filler.object(key_of(i * 7919));
   }
 
@@ -321,11 +144,11 @@ class Bench {
 
   static boost::asio::awaitable<void> put_for_ever(store::ObjectStore& store, int writer) {
     for (std::uint64_t n = 0;; ++n) {
-      store::PutRequest put{.bucket = bucket_name};
+      store::PutRequest put{.bucket = bench_bucket};
       put.key = ObjectKey(fmt::format("folder-{:03}/written-{:08}", (n * 131) % folders,
                                       n * 64 + static_cast<std::uint64_t>(writer)));
-      put.size = body_bytes;
-      auto reader = make_string_reader(std::string(body_bytes, 'y'));
+      put.size = bench_body_bytes;
+      auto reader = make_string_reader(std::string(bench_body_bytes, 'y'));
       must(co_await store.put(std::move(put), *reader), "put");
     }
   }
@@ -362,7 +185,7 @@ class Bench {
 
 std::size_t Bench::page(store::LocalStore& store, std::string after, std::string delimiter,
                         std::uint32_t limit) {
-  store::ListRequest request{.bucket = bucket_name};
+  store::ListRequest request{.bucket = bench_bucket};
   request.start_after = std::move(after);
   request.delimiter = std::move(delimiter);
   request.max_keys = limit;
@@ -394,7 +217,7 @@ void Bench::listings(store::LocalStore& store) {
 
 void Bench::reads(store::LocalStore& store) {
   const auto request = [&] {
-    store::GetRequest get{.bucket = bucket_name};
+    store::GetRequest get{.bucket = bench_bucket};
     get.key = ObjectKey(key_of(draw_() % options_.objects));
     return get;
   };
@@ -405,7 +228,7 @@ void Bench::reads(store::LocalStore& store) {
 void Bench::remove_all(store::LocalStore& store, const std::vector<ObjectKey>& keys) {
   std::vector<store::DeleteRequest> requests;
   for (const auto& key : keys) {
-    store::DeleteRequest request{.bucket = bucket_name};
+    store::DeleteRequest request{.bucket = bench_bucket};
     request.key = key;
     requests.push_back(std::move(request));
   }
@@ -424,7 +247,7 @@ void Bench::writes(store::LocalStore& store) {
   time("delete_1000_scattered", 5,
        [&](int round) { remove_all(store, scattered[static_cast<std::size_t>(round)]); });
   for (std::uint64_t round = 0; round < 5; ++round) {
-    store::ListRequest request{.bucket = bucket_name};
+    store::ListRequest request{.bucket = bench_bucket};
     request.start_after = fmt::format("folder-{:03}/", 200 * round);
     for (auto& object : must(wait_for(store.list(std::move(request))), "list").objects) {
       listed[round].push_back(std::move(object.key));
@@ -435,10 +258,10 @@ void Bench::writes(store::LocalStore& store) {
   const std::string etag =
       to_hex(as_bytes(s3::digest_of(s3::Algorithm::md5, std::string(store::min_part_bytes, '\0'))));
   time("complete_1000_parts", completions, [&](int round) {
-    store::CompleteRequest request{.bucket = bucket_name};
+    store::CompleteRequest request{.bucket = bench_bucket};
     request.key = ObjectKey(fmt::format("parts/{}", round));
     request.upload = UploadId(upload_id(round));
-    for (std::uint32_t number = 1; number <= part_count; ++number) {
+    for (std::uint32_t number = 1; number <= bench_part_count; ++number) {
       request.parts.push_back({number, ETag(etag), {}});
     }
     (void)must(wait_for(store.complete_upload(std::move(request))), "complete");
