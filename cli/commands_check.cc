@@ -58,6 +58,7 @@ class ScrubProgress {
   std::uint64_t total_ = 0;
 };
 
+// And finishes the store: its threads may still be handing an answer to the context here.
 Result<store::ScrubReport> scrub(store::LocalStore& store, const std::string& directory,
                                  std::uint64_t bytes_per_second) {
   asio::io_context context;
@@ -69,6 +70,7 @@ Result<store::ScrubReport> scrub(store::LocalStore& store, const std::string& di
   };
   auto future = asio::co_spawn(context, store.scrub(std::move(rules)), asio::use_future);
   context.run();
+  store.finish();
   return future.get();
 }
 
