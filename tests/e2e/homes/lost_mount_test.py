@@ -29,6 +29,14 @@ def mount_pid(server):
     return None
 
 
+def container_pid(server):
+    """0 while there is none that runs."""
+    names = [name for name in server.containers() if name.endswith("jupyter-alice")]
+    done = subprocess.run(["podman", "inspect", "--format", "{{.State.Pid}}", *names], capture_output=True, text=True,
+                          timeout=60) if names else None
+    return int(done.stdout.strip() or 0) if done else 0
+
+
 def in_tool(server, *words):
     done = subprocess.run(["podman", "exec", server.container("jupyter", "alice"), *words], capture_output=True,
                           text=True, timeout=60)
@@ -49,10 +57,9 @@ def main():
         check(first is not None, "the mount process is found")
         # A tool that has just been started is not started again by itself, so that a mount that always
         # dies ends somewhere.
-        started = subprocess.run(["podman", "inspect", "--format", "{{.State.Pid}}",
-                                  server.container("jupyter", "alice")], capture_output=True, text=True).stdout
+        started = str(container_pid(server))
         wait_for("the tool to have run for a while",
-                 lambda: float(subprocess.run(["ps", "-o", "etimes=", "-p", started.strip()], capture_output=True,
+                 lambda: float(subprocess.run(["ps", "-o", "etimes=", "-p", started], capture_output=True,
                                               text=True).stdout or 0) > 12, 60, 0.2)
         os.kill(first, signal.SIGKILL)
         wait_for("another mount process", lambda: mount_pid(server) not in (None, first), 60)
@@ -61,8 +68,11 @@ def main():
         check(status == 0 and text == "only copy", f"the tool reads its home: {status} {text!r}")
         check("signal 9" in server.log_tail(200), "the log says how the mount ended")
 
-        second = mount_pid(server)
-        os.kill(second, signal.SIGKILL)  # at once: a failure with its reason, no endless loop
+        # At once, before it is ready: a failure with its reason, no endless loop.
+        before = container_pid(server)
+        server.cli("tool", "restart", "jupyter", "--user", "alice")
+        wait_for("the tool to run again", lambda: container_pid(server) not in (0, before), 90, 0.05)
+        os.kill(mount_pid(server), signal.SIGKILL)
         wait_for("the tool to be reported as failed", lambda: tool_of(server)["state"] == "failed", 60)
         check("mount process" in tool_of(server)["reason"], tool_of(server)["reason"])
         server.cli("tool", "start", "jupyter", "--user", "alice")
