@@ -55,8 +55,8 @@ Headers& Headers::operator=(Headers&& other) noexcept {
 void Headers::reserve(std::size_t bytes) {
   constexpr std::size_t most = 4096;  // a bound for what a peer's head makes us set aside
   if (!texts_) {
-    texts_ = std::make_unique<std::pmr::monotonic_buffer_resource>(std::min(bytes, most),
-                                                                   &plain_memory);
+    texts_ =
+        std::make_unique<std::pmr::monotonic_buffer_resource>(std::min(bytes, most), &plain_memory);
   }
 }
 

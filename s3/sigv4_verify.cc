@@ -33,8 +33,8 @@ Found find_header(const SigningRequest& request, std::string_view name) {
 }
 
 std::size_t count_query(const QueryParameters& query, std::string_view name) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      query, [&](const auto& pair) { return same_name(pair.first, name); }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(query, [&](const auto& pair) { return same_name(pair.first, name); }));
 }
 
 bool has_v4_query(const QueryParameters& query) {

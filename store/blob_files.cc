@@ -27,8 +27,8 @@ Result<void> BlobWriter::write(std::span<const std::byte> bytes) {
   if (!sync_ || size_ - begun_ < writeback_bytes) return {};
   // sync_file_range(2): begins and does not wait. A filesystem without it loses time only.
   const auto from = static_cast<off64_t>(begun_), length = static_cast<off64_t>(size_ - begun_);
-  if (::sync_file_range(file_.get(), from, length, SYNC_FILE_RANGE_WRITE) != 0 &&
-      errno != ENOSYS && errno != EINVAL && errno != ESPIPE) {
+  if (::sync_file_range(file_.get(), from, length, SYNC_FILE_RANGE_WRITE) != 0 && errno != ENOSYS &&
+      errno != EINVAL && errno != ESPIPE) {
     return fail_errno(errno, "write a blob back");
   }
   begun_ = size_;

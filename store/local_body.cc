@@ -139,8 +139,8 @@ Async<LocalBody> take_large(BodySink sink, BodyReader& body, IntakeRules rules, 
       return true;
     };
     const auto take = [intake, full] { return intake->take(*full); };
-    auto [hashed, written, filled] = co_await (sink.pool.run(hash) && sink.pool.run(take) &&
-                                               fill(body, bytes_of(*next)));
+    auto [hashed, written, filled] =
+        co_await (sink.pool.run(hash) && sink.pool.run(take) && fill(body, bytes_of(*next)));
     if (!written) co_return std::unexpected(written.error());
     if (!filled) co_return std::unexpected(filled.error());
     next->resize(*filled);
