@@ -4,7 +4,9 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <deque>
 #include <exception>
+#include <mutex>
 #include <optional>
 
 namespace holdfast::test {
@@ -23,12 +25,21 @@ T run(boost::asio::io_context& context, boost::asio::awaitable<T> task) {
   return std::move(*answer);
 }
 
-// The context lives as long as the thread: the thread that posted the last answer may still be
-// within its post() when that answer has been handled here.
+// This thread's. It lives as long as the program: the thread that posted the last answer may still
+// be within its post() when that answer has been handled here.
+inline boost::asio::io_context& own_context() {
+  static std::mutex mutex;
+  static std::deque<boost::asio::io_context> contexts;
+  thread_local boost::asio::io_context* const mine = [] {
+    const std::lock_guard lock(mutex);
+    return &contexts.emplace_back();
+  }();
+  return *mine;
+}
+
 template <class T>
 T run(boost::asio::awaitable<T> task) {
-  thread_local boost::asio::io_context context;
-  return run(context, std::move(task));
+  return run(own_context(), std::move(task));
 }
 
 inline void run(boost::asio::io_context& context, boost::asio::awaitable<void> task) {
