@@ -21,7 +21,12 @@ class PlainMemory final : public std::pmr::memory_resource {
   }
   bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
 };
-PlainMemory plain_memory;  // without state
+
+// Without state, and never destroyed: heads may still go when the program ends.
+PlainMemory* plain_memory() {
+  static auto* const memory = new PlainMemory;
+  return memory;
+}
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
@@ -55,8 +60,8 @@ Headers& Headers::operator=(Headers&& other) noexcept {
 void Headers::reserve(std::size_t bytes) {
   constexpr std::size_t most = 4096;  // a bound for what a peer's head makes us set aside
   if (!texts_) {
-    texts_ =
-        std::make_unique<std::pmr::monotonic_buffer_resource>(std::min(bytes, most), &plain_memory);
+    texts_ = std::make_unique<std::pmr::monotonic_buffer_resource>(std::min(bytes, most),
+                                                                   plain_memory());
   }
 }
 

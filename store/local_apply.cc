@@ -67,11 +67,10 @@ class Applier {
         op.delete_marker,   std::move(op.etag),     op.size,         op.time,
         std::move(op.meta), encode_extents(extents)};
     std::vector<index::PartRow> read;
-    Result<const std::vector<index::PartRow>*> parts = &read;
-    if (!op.upload.empty()) parts = parts_of(op.upload, read);
+    auto parts = parts_of(op.upload, read);
     if (!parts) return std::unexpected(parts.error());
     // What a completed upload takes over from its parts is referred to as before.
-    const bool taken_over = !(*parts)->empty() && consists_of(row, **parts);
+    const bool taken_over = !op.upload.empty() && consists_of(row, **parts);
     if (!taken_over) refer(extents, +1);
     if (auto gone = make_way(row); !gone) return gone;
     count(row, +1);
@@ -312,9 +311,10 @@ class Applier {
     return catalogue_.move_old_to_current(bucket, key, (*newest)->sequence);
   }
 
-  // All parts of an upload, read into `read` where the caller has not handed them in.
+  // All parts of an upload, read into `read` where the caller has not handed them in. None of "".
   Result<const std::vector<index::PartRow>*> parts_of(std::string_view upload,
                                                       std::vector<index::PartRow>& read) {
+    if (upload.empty()) return &read;
     if (place_.parts != nullptr) return place_.parts;
     auto rows = catalogue_.parts(upload, 0, max_part_number);
     if (!rows) return std::unexpected(rows.error());
@@ -336,9 +336,11 @@ class Applier {
     if (!open) return std::unexpected(open.error());
     for (const auto& part : parts) {
       if (*open) count_bytes((*open)->bucket, 0, part.size);
-      if (taken_over) effects_.row_bytes -= size_of(part);
-      if (taken_over) continue;
-      if (auto gone = release(part); !gone) return gone;
+      if (taken_over) {
+        effects_.row_bytes -= size_of(part);
+      } else if (auto gone = release(part); !gone) {
+        return gone;
+      }
     }
     return catalogue_.erase_upload(upload);
   }

@@ -8,7 +8,8 @@ import tempfile
 # Below what Linux gives to connections (ip_local_port_range), so that none of those takes a port
 # between our look and the server's.
 FIRST, LAST = 20000, 29999
-LOCKS = os.path.join(tempfile.gettempdir(), "holdfast-test-ports")
+# Of each user's own: nobody may write into another's.
+LOCKS = os.path.join(tempfile.gettempdir(), f"holdfast-test-ports-{os.getuid()}")
 
 _held = []  # locks of the ports that were given out; the kernel drops them when the process ends
 

@@ -264,6 +264,8 @@ TEST_F(CompactTest, ReadersAndWritersBesideItNeverSeeAnError) {
   }
   stop = true;
   for (auto& end : ends) EXPECT_EQ(end.get(), "");
+  readers.join();  // its threads post to the store's
+  close();         // and the store's to them
 }
 
 }  // namespace

@@ -82,6 +82,22 @@ class LocalStoreTest : public ::testing::Test {
     auto reader = make_string_reader(std::move(text));
     return run(store->put(std::move(request), *reader));
   }
+  CompleteRequest begin_upload(const std::string& bucket, const std::string& key) {
+    CreateUploadRequest create;
+    create.bucket = BucketName(bucket);
+    create.key = ObjectKey(key);
+    auto upload = run(store->create_upload(create));
+    EXPECT_TRUE(upload) << upload.error().context;
+    return {.bucket = create.bucket, .key = create.key, .upload = upload.value_or(UploadId())};
+  }
+  CompletedPart put_part(const CompleteRequest& upload, std::uint32_t number, std::string text) {
+    PartRequest part{.bucket = upload.bucket, .key = upload.key, .upload = upload.upload};
+    part.number = number;
+    auto reader = make_string_reader(std::move(text));
+    auto done = run(store->put_part(std::move(part), *reader));
+    EXPECT_TRUE(done) << done.error().context;
+    return {number, done ? done->etag : ETag(), {}};
+  }
   Result<GetResult> get_result(GetRequest request) { return run(store->get(std::move(request))); }
   static GetRequest get_request(const std::string& bucket, const std::string& key) {
     GetRequest request;

@@ -205,27 +205,10 @@ TEST_F(ScrubTest, ASegmentThatCompactionTakesIsNoDamageAndOneThatIsMissingIs) {
 TEST_F(ScrubTest, TheSmallPartOfALongBodyIsNeverReturnedDamaged) {
   open();
   make_bucket("data");
-  CreateUploadRequest create;
-  create.bucket = BucketName("data");
-  create.key = ObjectKey("long");
-  auto upload = run(store->create_upload(create));
-  ASSERT_TRUE(upload);
-  CompleteRequest complete;
-  complete.bucket = create.bucket;
-  complete.key = create.key;
-  complete.upload = *upload;
-  for (const std::uint32_t number : {1u, 2u}) {
-    PartRequest part;
-    part.bucket = create.bucket;
-    part.key = create.key;
-    part.upload = *upload;
-    part.number = number;
-    auto body = make_string_reader(number == 1 ? pattern_text(6u << 20) : std::string(1000, 'h'));
-    auto put_part = run(store->put_part(std::move(part), *body));
-    ASSERT_TRUE(put_part) << put_part.error().context;
-    complete.parts.push_back({number, put_part->etag});
-  }
-  auto completed = run(store->complete_upload(std::move(complete)));
+  auto upload = begin_upload("data", "long");
+  upload.parts = {put_part(upload, 1, pattern_text(6u << 20)),
+                  put_part(upload, 2, std::string(1000, 'h'))};
+  auto completed = run(store->complete_upload(std::move(upload)));
   ASSERT_TRUE(completed) << completed.error().context;
   const std::string log = only_file("log");
   flip(log, read_file(log)->find("hhhh") + 500);

@@ -106,28 +106,19 @@ TEST_F(LocalStoreTest, ACopySharesTheBlobUntilTheLastOwnerGoes) {
 TEST_F(LocalStoreTest, ACompletedUploadMovesNoDataAndAnAbortedOneLeavesNone) {
   open();
   make_bucket("data");
-  CreateUploadRequest create;
-  create.bucket = BucketName("data");
-  create.key = ObjectKey("k");
   for (const bool finish : {true, false}) {
-    auto upload = run(store->create_upload(create));
-    ASSERT_TRUE(upload);
-    CompleteRequest complete{.bucket = create.bucket, .key = create.key, .upload = *upload};
+    auto upload = begin_upload("data", "k");
     for (std::uint32_t number = 1; number <= 3; ++number) {
-      PartRequest part{.bucket = create.bucket, .key = create.key, .upload = *upload};
-      part.number = number;
-      auto reader = make_string_reader(pattern_text(number < 3 ? 5u << 20 : small, number));
-      auto done = run(store->put_part(part, *reader));
-      ASSERT_TRUE(done) << done.error().context;
-      complete.parts.push_back({number, done->etag, {}});
+      upload.parts.push_back(
+          put_part(upload, number, pattern_text(number < 3 ? 5u << 20 : small, number)));
     }
     if (finish) {
-      auto completed = run(store->complete_upload(complete));
+      auto completed = run(store->complete_upload(upload));
       ASSERT_TRUE(completed) << completed.error().context;
       EXPECT_TRUE(completed->etag.value.ends_with("-3"));
     } else {
       EXPECT_EQ(count_blobs(), 4u);
-      ASSERT_TRUE(run(store->abort_upload(create.bucket, create.key, *upload)));
+      ASSERT_TRUE(run(store->abort_upload(upload.bucket, upload.key, upload.upload)));
     }
     EXPECT_EQ(count_blobs(), 2u);
   }
@@ -143,22 +134,13 @@ TEST_F(LocalStoreTest, ACompletedUploadMovesNoDataAndAnAbortedOneLeavesNone) {
 TEST_F(LocalStoreTest, APartThatACompletionDoesNotNameLetsGoOfItsBlob) {
   open();
   make_bucket("data");
-  CreateUploadRequest create;
-  create.bucket = BucketName("data");
-  create.key = ObjectKey("k");
-  auto upload = run(store->create_upload(create));
-  ASSERT_TRUE(upload);
-  CompleteRequest complete{.bucket = create.bucket, .key = create.key, .upload = *upload};
+  auto upload = begin_upload("data", "k");
   for (std::uint32_t number = 1; number <= 3; ++number) {
-    PartRequest part{.bucket = create.bucket, .key = create.key, .upload = *upload};
-    part.number = number;
-    auto reader = make_string_reader(pattern_text(5u << 20, number));
-    auto done = run(store->put_part(part, *reader));
-    ASSERT_TRUE(done) << done.error().context;
-    if (number != 2) complete.parts.push_back({number, done->etag, {}});
+    auto part = put_part(upload, number, pattern_text(5u << 20, number));
+    if (number != 2) upload.parts.push_back(std::move(part));
   }
   EXPECT_EQ(count_blobs(), 3u);
-  ASSERT_TRUE(run(store->complete_upload(complete)));
+  ASSERT_TRUE(run(store->complete_upload(upload)));
   EXPECT_EQ(count_blobs(), 2u);
   EXPECT_EQ(*get("data", "k"), pattern_text(5u << 20, 1) + pattern_text(5u << 20, 3));
   ASSERT_TRUE(remove("data", "k"));
