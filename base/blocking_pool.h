@@ -1,6 +1,8 @@
 // BlockingPool: threads for work that blocks (file I/O that io_uring does not cover, SQLite).
-// run() may be called from any thread; its coroutine resumes on its own executor. The queue is
-// bounded by the callers: each coroutine waits for its one call.
+// Any thread may call; the coroutine of run() resumes on its own executor. The queue is bounded by
+// the callers: each coroutine waits for its one call.
+// A pool's thread may still be within its post() to an executor when the answer has been handled:
+// whoever ends that executor's context ends the pool's threads first, by join().
 #pragma once
 
 #include <boost/asio/associated_executor.hpp>
@@ -20,13 +22,18 @@ class BlockingPool {
  public:
   explicit BlockingPool(std::size_t threads) : pool_(threads) {}
   ~BlockingPool() { join(); }
-  // Finishes what was given and ends the threads, so that none holds on to a caller's executor any
-  // more; what is given later never runs. Before the executors' contexts go.
+  // Finishes what was given and ends the threads; what is given later never runs.
   void join() { pool_.join(); }
   BlockingPool(const BlockingPool&) = delete;
   BlockingPool& operator=(const BlockingPool&) = delete;
 
-  // Runs `work` (a callable that returns a non-void value and does not throw) on a pool thread.
+  // Runs `work`, which does not throw, on a pool thread; nobody waits for it.
+  template <class Work>
+  void post(Work work) {
+    boost::asio::post(pool_, std::move(work));
+  }
+
+  // The same for a coroutine that waits for what `work` returns (not void).
   template <class Work>
   boost::asio::awaitable<std::invoke_result_t<Work>> run(Work work) {
     using Answer = std::invoke_result_t<Work>;

@@ -1,7 +1,6 @@
 #define OPENSSL_SUPPRESS_DEPRECATED  // as in digest.cc
 #include "s3/checksum.h"
 
-#include <openssl/md5.h>
 #include <openssl/sha.h>
 #define XXH_STATIC_LINKING_ONLY  // XXH3_state_t as a member
 #include <xxhash.h>
@@ -11,6 +10,7 @@
 
 #include "base/encoding.h"
 #include "s3/crc.h"
+#include "s3/md5.h"
 #include "s3/names.h"
 
 namespace holdfast::s3 {
@@ -65,7 +65,7 @@ struct CrcState {
   CrcKind kind;
   std::uint64_t crc = 0;
 };
-using AnyState = std::variant<CrcState, SHA_CTX, SHA256_CTX, MD5_CTX, XXH3_state_t>;
+using AnyState = std::variant<CrcState, SHA_CTX, SHA256_CTX, Md5, XXH3_state_t>;
 
 AnyState start(Algorithm algorithm) {
   switch (algorithm) {
@@ -83,11 +83,8 @@ AnyState start(Algorithm algorithm) {
       SHA256_Init(&context);
       return context;
     }
-    case Algorithm::md5: {
-      MD5_CTX context;
-      MD5_Init(&context);
-      return context;
-    }
+    case Algorithm::md5:
+      return Md5();
     case Algorithm::xxh3_128:
       break;
   }
@@ -103,7 +100,9 @@ struct Update {
   void operator()(CrcState& s) const { s.crc = crc_update(s.kind, s.crc, data); }
   void operator()(SHA_CTX& s) const { SHA1_Update(&s, data.data(), data.size()); }
   void operator()(SHA256_CTX& s) const { SHA256_Update(&s, data.data(), data.size()); }
-  void operator()(MD5_CTX& s) const { MD5_Update(&s, data.data(), data.size()); }
+  void operator()(Md5& s) const {
+    s.update({reinterpret_cast<const char*>(data.data()), data.size()});
+  }
   void operator()(XXH3_state_t& s) const { XXH3_128bits_update(&s, data.data(), data.size()); }
 };
 
@@ -115,7 +114,7 @@ struct Digest {
   std::string operator()(const SHA256_CTX& s) const {
     return finished<SHA256_CTX, 32>(s, SHA256_Final);
   }
-  std::string operator()(const MD5_CTX& s) const { return finished<MD5_CTX, 16>(s, MD5_Final); }
+  std::string operator()(const Md5& s) const { return s.digest(); }
   std::string operator()(const XXH3_state_t& s) const {
     const XXH128_hash_t hash = XXH3_128bits_digest(&s);
     return big_endian(hash.high64, 8) + big_endian(hash.low64, 8);

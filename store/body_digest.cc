@@ -6,8 +6,7 @@
 
 namespace holdfast::store {
 
-BodyDigest::BodyDigest(IntakeRules rules)
-    : rules_(std::move(rules)), md5_hasher_(s3::Algorithm::md5) {
+BodyDigest::BodyDigest(IntakeRules rules) : rules_(std::move(rules)) {
   for (const auto& expected : rules_.expected) add(expected.algorithm);
   for (const auto algorithm : rules_.compute) add(algorithm);
 }
@@ -36,7 +35,7 @@ Result<void> BodyDigest::judge() {
   if (rules_.size && size_ != *rules_.size) {
     return fail(ErrorCode::incomplete_body, "{} bytes were declared, {} came", *rules_.size, size_);
   }
-  md5_ = md5_hasher_.digest();
+  md5_ = md5_stream_.digest();
   if (rules_.md5 && md5_ != *rules_.md5) {
     return fail(ErrorCode::bad_digest, "the body has another MD5 than Content-MD5 says");
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "s3/checksum.h"
+#include "s3/md5.h"
 #include "store/body_intake.h"
 
 namespace holdfast::store {
@@ -20,7 +21,8 @@ class BodyDigest {
     update_checksums(bytes);
   }
   // Its halves. Each is to see every byte once and in order; they may run at the same time.
-  void update_md5(std::string_view bytes) { md5_hasher_.update(bytes); }
+  void update_md5(std::string_view bytes) { md5_stream_.update(bytes); }
+  s3::Md5& md5_stream() { return md5_stream_; }   // to update it beside others'
   void update_checksums(std::string_view bytes);  // and the size
   std::uint64_t size() const { return size_; }
   // Whether `size` bytes are more than may come: incomplete_body, entity_too_large.
@@ -36,7 +38,7 @@ class BodyDigest {
   void add(ChecksumAlgorithm algorithm);
 
   IntakeRules rules_;
-  s3::Hasher md5_hasher_;
+  s3::Md5 md5_stream_;
   std::vector<std::pair<ChecksumAlgorithm, s3::Hasher>> hashers_;
   std::uint64_t size_ = 0;
   std::string md5_;

@@ -108,8 +108,23 @@ Async<LocalBody> take_small(BodySink sink, std::string bytes, IntakeRules rules)
   co_return taken;
 }
 
+// A piece of a large body on its way to the pool. Its memory is not filled with zeros before.
+struct Chunk {
+  explicit Chunk(std::size_t most)
+      : bytes(std::make_unique_for_overwrite<char[]>(most)), room(most) {}
+  std::string_view text() const { return {bytes.get(), size}; }
+  std::span<std::byte> span() { return std::as_writable_bytes(std::span(bytes.get(), room)); }
+
+  std::unique_ptr<char[]> bytes;
+  std::size_t room;
+  std::size_t size = 0;
+};
+
 Async<LocalBody> take_large(BodySink sink, BodyReader& body, IntakeRules rules, std::string first) {
   using namespace boost::asio::experimental::awaitable_operators;
+  // One byte more than is declared shows that too much comes.
+  const std::size_t wanted = std::min<std::uint64_t>(rules.size.value_or(chunk_bytes), chunk_bytes);
+  const std::size_t room = std::max(first.size(), wanted + 1);
   auto intake = std::make_shared<BlobIntake>(std::move(rules));
   auto writer = sink.files.blobs().create();
   if (!writer) co_return std::unexpected(writer.error());
@@ -121,29 +136,28 @@ Async<LocalBody> take_large(BodySink sink, BodyReader& body, IntakeRules rules, 
     piece.seal = std::move(key->seal);
   }
   // Two buffers: one is hashed and written on the pool while the other fills. MD5, the slowest of
-  // all that is done, has a thread of its own. The pool's jobs own what they touch, since a
-  // cancelled coroutine does not wait for them.
-  auto full = std::make_shared<std::string>(std::move(first));
-  auto next = std::make_shared<std::string>();
-  std::uint64_t size = full->size();
-  while (!full->empty()) {
+  // all that is done, goes on beside the rest, together with that of other bodies. The pool's jobs
+  // own what they touch, since a cancelled coroutine does not wait for them.
+  auto full = std::make_shared<Chunk>(room);
+  auto next = std::make_shared<Chunk>(room);
+  full->size = first.copy(full->bytes.get(), first.size());
+  first = std::string();
+  std::uint64_t size = full->size;
+  while (full->size > 0) {
     if (auto grown = intake->digest.check_growth(size); !grown) {
       co_return std::unexpected(grown.error());
     }
-    if (auto room = check_free_space(sink.options, chunk_bytes); !room) {
-      co_return std::unexpected(room.error());
+    if (auto space = check_free_space(sink.options, chunk_bytes); !space) {
+      co_return std::unexpected(space.error());
     }
-    next->resize(chunk_bytes);
-    const auto hash = [intake, full] {
-      intake->digest.update_md5(*full);
-      return true;
-    };
-    const auto take = [intake, full] { return intake->take(*full); };
-    auto [hashed, written, filled] =
-        co_await (sink.pool.run(hash) && sink.pool.run(take) && fill(body, bytes_of(*next)));
+    const auto take = [intake, full] { return intake->take(full->text()); };
+    auto owner = std::make_shared<std::pair<decltype(intake), decltype(full)>>(intake, full);
+    auto [written, filled] =
+        co_await (sink.md5.update(intake->digest.md5_stream(), full->text(), std::move(owner)) &&
+                  sink.pool.run(take) && fill(body, next->span()));
     if (!written) co_return std::unexpected(written.error());
     if (!filled) co_return std::unexpected(filled.error());
-    next->resize(*filled);
+    next->size = *filled;
     size += *filled;
     std::swap(full, next);
   }

@@ -13,6 +13,7 @@
 #include "store/local_files.h"
 #include "store/local_store.h"
 #include "store/log_record.h"
+#include "store/md5_queue.h"
 
 namespace holdfast::store {
 
@@ -29,6 +30,7 @@ struct BodySink {
   const LocalStoreOptions& options;
   LocalFiles& files;
   BlockingPool& pool;
+  Md5Queue& md5;
   Random& random;
 };
 

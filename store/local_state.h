@@ -1,6 +1,7 @@
 // What LocalStore holds, private to the local_*.cc files.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -28,6 +29,7 @@ struct LocalStore::State {
         files(std::move(blobs), log_directory(options), options.open_files),
         readers(index_path(options)),
         hot(options.cache_bytes),
+        md5(pool, std::max<std::size_t>(1, options.blocking_threads / 2)),
         pool(options.blocking_threads) {}
 
   static std::string log_directory(const LocalStoreOptions& o) { return o.directory + "/log"; }
@@ -48,6 +50,7 @@ struct LocalStore::State {
   std::mutex damaged_mutex;
   std::unordered_set<std::string> damaged;
   std::atomic<bool> any_damaged = false;
+  Md5Queue md5;  // its work is done by the pool: so it goes after that
   BlockingPool pool;
   // Last, so that it is gone before what its thread uses.
   std::unique_ptr<Sequencer> sequencer;
@@ -55,7 +58,7 @@ struct LocalStore::State {
   // After each group, on the sequencer's thread.
   void committed(const ApplyEffects& effects);
   bool is_damaged(const std::string& blob);
-  BodySink sink() { return {options, files, pool, random}; }
+  BodySink sink() { return {options, files, pool, md5, random}; }
 };
 
 }  // namespace holdfast::store
