@@ -207,7 +207,8 @@ void CrashTest::cut_the_power(const std::shared_ptr<const RootKeys>& keys) {
   const auto limit = std::chrono::seconds(is_long() ? 600 : 20);
   const auto begun = std::chrono::steady_clock::now();
   std::uint64_t images = 0;
-  std::uint64_t seed = first_seed();
+  const std::uint64_t first = first_seed();
+  std::uint64_t seed = first;
   for (; images == 0 || std::chrono::steady_clock::now() - begun < limit; ++seed) {
     SCOPED_TRACE(fmt::format("HOLDFAST_CRASH_SEED={}", seed));
     const std::string path = directory_.path() + "/store";
@@ -241,7 +242,7 @@ void CrashTest::cut_the_power(const std::shared_ptr<const RootKeys>& keys) {
     }
   }
   RecordProperty("images", std::to_string(images));
-  fmt::print("{} images of {} workloads held\n", images, seed - first_seed());
+  fmt::print("{} images of {} workloads held\n", images, seed - first);
 }
 
 TEST_F(CrashTest, APowerCutAtAnyMomentLosesNothingAcknowledgedAndLeavesNothingHalf) {
