@@ -17,12 +17,11 @@ class BodyDigest {
   explicit BodyDigest(IntakeRules rules);
 
   void update(std::string_view bytes) {
-    update_md5(bytes);
+    md5_stream_.update(bytes);
     update_checksums(bytes);
   }
   // Its halves. Each is to see every byte once and in order; they may run at the same time.
-  void update_md5(std::string_view bytes) { md5_stream_.update(bytes); }
-  s3::Md5& md5_stream() { return md5_stream_; }   // to update it beside others'
+  s3::Md5& md5_stream() { return md5_stream_; }
   void update_checksums(std::string_view bytes);  // and the size
   std::uint64_t size() const { return size_; }
   // Whether `size` bytes are more than may come: incomplete_body, entity_too_large.

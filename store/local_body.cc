@@ -45,7 +45,7 @@ std::optional<RootKeys::BodyKey> new_key(const BodySink& sink) {
 }
 
 // The blocking half of a large body: digests of its bytes, checksum and file of what is stored.
-// Beside take() of some bytes another thread may call digest.update_md5() with the same ones.
+// Beside take() of some bytes another thread may let digest.md5_stream() take the same ones.
 struct BlobIntake {
   BlobWriter writer;
   BodyDigest digest;

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <boost/asio/detached.hpp>
+#include <deque>
 #include <future>
 #include <thread>
 
@@ -69,7 +69,7 @@ TEST(Md5Queue, ABodyThatComesWhileAnotherIsLongUnderWayDoesNotWaitForItsEnd) {
   EXPECT_FALSE(slow_ended_first);
 }
 
-TEST(Md5Queue, HoldsWhatItWorksOnWhenTheWaiterIsGone) {
+TEST(Md5Queue, HoldsWhatItWorksOnUntilItIsDone) {
   BlockingPool pool(1);
   Md5Queue queue(pool, 1);
   std::promise<void> go;
