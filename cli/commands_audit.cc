@@ -24,9 +24,10 @@ int verify(const Invocation& invocation) {
   return good ? 0 : 1;
 }
 
-int tail(const Invocation& invocation, unsigned lines, const std::string& actor) {
-  auto answer =
-      invocation.client().get("audit", {{"limit", std::to_string(lines)}, {"actor", actor}});
+int tail(const Invocation& invocation, unsigned lines, const std::string& actor,
+         const std::string& action) {
+  auto answer = invocation.client().get(
+      "audit", {{"limit", std::to_string(lines)}, {"actor", actor}, {"action", action}});
   if (!answer) return report(answer.error());
   auto& events = answer->at("events").as_array();
   // The API answers newest first; a tail reads downwards.
@@ -102,11 +103,16 @@ void add_audit_commands(CLI::App& app, Invocation& invocation) {
       ->callback([&invocation] { invocation.run = [&invocation] { return verify(invocation); }; });
   auto lines = std::make_shared<unsigned>(50);
   auto actor = std::make_shared<std::string>();
+  auto action = std::make_shared<std::string>();
   auto* last = audit->add_subcommand("tail", "Show the newest events");
   last->add_option("-n,--lines", *lines)->check(CLI::Range(1u, 10'000u));
-  last->add_option("--actor", *actor);
-  last->callback([&invocation, lines, actor] {
-    invocation.run = [&invocation, lines, actor] { return tail(invocation, *lines, *actor); };
+  last->add_option("--actor", *actor, "Only what this person did");
+  last->add_option("--action", *action,
+                   "Only this action; all of a kind where it ends in a dot (grant.)");
+  last->callback([&invocation, lines, actor, action] {
+    invocation.run = [&invocation, lines, actor, action] {
+      return tail(invocation, *lines, *actor, *action);
+    };
   });
   app.add_subcommand("status", "What runs, what waits to upload, what is parked")
       ->callback([&invocation] { invocation.run = [&invocation] { return status(invocation); }; });
