@@ -1,4 +1,5 @@
 """A person at a real Chromium: the console and the classic notebook."""
+import json
 import time
 
 from selenium import webdriver
@@ -100,6 +101,12 @@ class Person:
 
     def screenshot(self, path):
         self.driver.save_screenshot(path)
+
+    def requests(self, method):
+        """The URLs of the requests with that method since this was last asked."""
+        rows = [json.loads(row["message"])["message"] for row in self.driver.get_log("performance")]
+        sent = [row["params"]["request"] for row in rows if row["method"] == "Network.requestWillBeSent"]
+        return [request["url"] for request in sent if request["method"] == method]
 
     def drop(self, test_id, paths):
         """Drags files and folders from the desktop onto an element."""

@@ -203,13 +203,9 @@ def drop_a_folder(world):
               "byte-equal")
 
     # Where the bytes went: only the S3 listener saw PUTs with bodies.
-    puts = {"web": 0, "s3": 0}
-    for row in person.driver.get_log("performance"):
-        message = json.loads(row["message"])["message"]
-        if message["method"] == "Network.requestWillBeSent" and message["params"]["request"]["method"] == "PUT":
-            url = message["params"]["request"]["url"]
-            puts["s3"] += url.startswith(server.s3_url)
-            puts["web"] += url.startswith(server.web_url)
+    urls = person.requests("PUT")
+    puts = {name: sum(url.startswith(base) for url in urls)
+            for name, base in (("web", server.web_url), ("s3", server.s3_url))}
     check(puts["web"] == 0 and puts["s3"] >= 10, f"PUTs went to {puts}")
     world.saw(f"{puts['s3']} PUTs to signed URLs on the S3 listener, none to the web listener")
 

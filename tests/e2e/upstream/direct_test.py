@@ -6,6 +6,7 @@ import unittest
 import urllib.error
 
 from botocore.exceptions import ClientError
+from browser_case import BrowserCase
 from upstream_world import (
     PREFIX, Ceph, Console, Plain, Stopped, UpstreamServer, client_of, transfer, wait_for,
 )
@@ -171,7 +172,7 @@ class InFrontOfCeph(DirectCase, unittest.TestCase):
         self.assertIn("headers that a presigned URL did not sign", self.server.log_tail(2000))
 
 
-class InFrontOfHoldfast(DirectCase, unittest.TestCase):
+class InFrontOfHoldfast(DirectCase, BrowserCase, unittest.TestCase):
     """An endpoint that refuses headers which were not signed: another Holdfast."""
 
     @classmethod
@@ -201,8 +202,10 @@ class InFrontOfHoldfast(DirectCase, unittest.TestCase):
         self.assertFalse(answer["direct"])
 
 
-class InFrontOfCephWithSts(DirectCase, unittest.TestCase):
+class InFrontOfCephWithSts(DirectCase, BrowserCase, unittest.TestCase):
     """Parts are signed by keys that can put one key only, and people are lent credentials."""
+
+    browser_file = "big & bold.bin"  # a name that a session policy can say
 
     @classmethod
     def setUpClass(cls):
