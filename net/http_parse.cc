@@ -227,9 +227,7 @@ HeadResult<ParsedRequest> parse_request_head(std::string_view head) {
   request.keep_alive = !fields.close && (request.minor == 1 || fields.keep_alive);
   if (const auto expect = request.head.headers.get("Expect"); !expect.empty()) {
     if (!equal_ignoring_case(expect, "100-continue")) return refuse(417, "an unknown expectation");
-    request.expect_continue =
-        request.minor == 1 &&
-        (request.framing.kind == Framing::Kind::chunked || request.framing.length > 0);
+    request.expect_continue = request.minor == 1;
   }
   return request;
 }

@@ -22,8 +22,7 @@ class Boto3Case(ServerTest):
             config=Config(
                 signature_version="s3v4",
                 s3={"addressing_style": style},
-                retries={"max_attempts": 1},
-                **config,
+                **{"retries": {"max_attempts": 1}, **config},
             ),
         )
 

@@ -38,6 +38,13 @@ class Boto3Test(Boto3Case):
             self.put("sized", body)
             self.assertEqual(self.get("sized")["Body"].read(), body, size)
 
+    def test_writes_follow_an_empty_one_on_its_connection(self):
+        """Debian's botocore takes the connection for cut if no "100 Continue" came for the empty body."""
+        one = self.client(max_pool_connections=1, read_timeout=20, retries={"max_attempts": 0})
+        for key, body in (("empty", b""), ("next", b"x" * 200_000), ("empty", b""), ("last", b"y")):
+            one.put_object(Bucket=self.bucket, Key=key, Body=body)
+            self.assertEqual(self.get(key)["Body"].read(), body)
+
     def test_ranges_give_the_part_that_was_asked(self):
         self.put("r", b"0123456789")
         for header, expected, content_range in (

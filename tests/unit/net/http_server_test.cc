@@ -124,6 +124,27 @@ TEST_F(ServerTest, SendsContinueOnlyWhenTheBodyIsRead) {
   EXPECT_TRUE(refused.ended());
 }
 
+TEST_F(ServerTest, SendsContinueBeforeTheAnswerWhereTheExpectedBodyIsEmpty) {
+  serve(echo_body);
+  RawClient client(port());
+  for (const std::string_view framing : {"Content-Length: 0", "Transfer-Encoding: chunked"}) {
+    const bool chunked = framing.starts_with("Transfer");
+    client.send("PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n" + std::string(framing) +
+                "\r\n\r\n");
+    EXPECT_EQ(client.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    if (chunked) client.send("0\r\n\r\n");
+    const auto answer = client.read_answer();
+    EXPECT_EQ(answer.status(), 200);
+    EXPECT_EQ(answer.body, "");
+  }
+  // Without a word about a body there is none either.
+  client.send("PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(client.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  EXPECT_EQ(client.read_answer().status(), 200);
+  client.send("PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(client.read_answer().status(), 200);
+}
+
 TEST_F(ServerTest, ASlowHeadIsAnsweredAndCut) {
   ServerOptions options;
   options.head_timeout = milliseconds(100);
