@@ -39,6 +39,9 @@ struct S3StoreOptions {
   std::uint64_t part_bytes = 8u << 20;      // of bodies whose length is not known beforehand
   bool checksums = true;                    // send x-amz-checksum-crc64nvme; off for old endpoints
   bool verify_reads = true;
+  // False: a part to be copied is read and sent where the source's key holds a % or ?. Ceph 16
+  // decodes that key twice and copies another object. (CopyObject is not concerned.)
+  bool exact_part_sources = true;
   // What one CopyObject takes (AWS: 5 GiB); longer objects are copied in parts of this size.
   std::uint64_t copy_bytes = 5ull << 30;
 };
@@ -95,6 +98,7 @@ class S3Store final : public ObjectStore, public AccessFeed {
   Async<PutResult> put_in_parts(PutRequest request, std::string first, BodyReader& body);
   Async<PutResult> copy_whole(CopyRequest request);
   Async<PutResult> copy_in_parts(CopyRequest request, ObjectInfo source);
+  Async<PartInfo> send_copied_part(CopyPartRequest request);
   Async<CompleteRequest> copy_parts(CopyPartRequest part, std::uint64_t size);
   // What answers to a copy or a completion leave out: the size, by some endpoints more.
   boost::asio::awaitable<void> add_size(GetRequest named, PutResult& result);

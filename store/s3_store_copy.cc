@@ -16,15 +16,13 @@ boost::asio::awaitable<void> S3Store::add_size(GetRequest named, PutResult& resu
   if (!result.version.empty()) named.version = result.version;
   const auto known = co_await head(std::move(named));
   if (!known) co_return;
-  // Ceph's gateway answers a completion with neither.
-  if (result.etag.empty()) {
-    result.etag = known->info.etag;
-    if (result.version.empty() && known->info.version.value != "null") {
-      result.version = known->info.version;
-    }
+  // Ceph 16 answers a completion with neither, a copy without its version.
+  if (result.etag.empty()) result.etag = known->info.etag;
+  if (known->info.etag != result.etag) co_return;  // replaced meanwhile
+  result.size = known->info.size;
+  if (result.version.empty() && known->info.version.value != "null") {
+    result.version = known->info.version;
   }
-  // Replaced meanwhile where there are no versions: then the size is another's.
-  if (known->info.etag == result.etag) result.size = known->info.size;
 }
 
 Async<PutResult> S3Store::copy(CopyRequest request) {

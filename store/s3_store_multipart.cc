@@ -122,6 +122,10 @@ Async<PartInfo> S3Store::put_part(PartRequest request, BodyReader& body) {
 
 Async<PartInfo> S3Store::copy_part(CopyPartRequest request) {
   if (auto valid = check_number(request.number); !valid) co_return std::unexpected(valid.error());
+  const bool plain = request.source_key.value.find_first_of("%?") == std::string::npos;
+  if (!plain && !client_->options().exact_part_sources) {
+    co_return co_await send_copied_part(std::move(request));
+  }
   S3Call call = part_call(request.bucket, request.key, request.upload, request.number);
   s3::CopySource source{request.source_bucket.value, request.source_key.value, std::nullopt};
   if (request.source_version) source.version = request.source_version->value;
@@ -141,6 +145,28 @@ Async<PartInfo> S3Store::copy_part(CopyPartRequest request) {
     info.size = *request.range->last - *request.range->first + 1;
   }
   co_return info;
+}
+
+Async<PartInfo> S3Store::send_copied_part(CopyPartRequest request) {
+  GetRequest source{.bucket = std::move(request.source_bucket),
+                    .key = std::move(request.source_key),
+                    .version = std::move(request.source_version),
+                    .range = request.range,
+                    .conditions = std::move(request.source_conditions)};
+  auto got = co_await get(std::move(source));
+  if (!got) co_return std::unexpected(got.error());
+  // A read is cut to what there is, a copy is not.
+  if (request.range && request.range->last && got->first + got->length <= *request.range->last) {
+    co_return fail(ErrorCode::invalid_range, "the range reaches beyond the source's {} bytes",
+                   got->info.size);
+  }
+  PartRequest part{.bucket = std::move(request.bucket),
+                   .key = std::move(request.key),
+                   .upload = std::move(request.upload),
+                   .number = request.number,
+                   .size = got->length};
+  const auto body = make_reader(std::move(got->body));
+  co_return co_await put_part(std::move(part), *body);
 }
 
 Async<PutResult> S3Store::complete_upload(CompleteRequest request) {

@@ -51,6 +51,7 @@ Result<std::unique_ptr<UpstreamStore>> UpstreamStore::open(
     std::vector<asio::any_io_executor> executors, UpstreamOptions options,
     CredentialsProvider& credentials, ObjectStore& documents, Clock& clock) {
   if (auto good = options.names.check(); !good) return std::unexpected(good.error());
+  options.s3.exact_part_sources = false;
   Clients clients;
   for (const auto& executor : executors) {
     auto client = S3Store::open(executor, options.s3, credentials, clock);

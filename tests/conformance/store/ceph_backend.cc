@@ -26,6 +26,7 @@ s3::Credentials credentials() {
 S3StoreOptions s3_options() {
   S3StoreOptions options;
   options.endpoint = from_environment("HOLDFAST_UPSTREAM_ENDPOINT");
+  options.exact_part_sources = false;
   return options;
 }
 

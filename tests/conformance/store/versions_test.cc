@@ -121,6 +121,7 @@ TEST_P(StoreConformance, AnOldVersionIsCopiedOverTheLatest) {
                                       .bucket = bucket,
                                       .key = ObjectKey("k")}));
   ASSERT_EQ(outcome(back), "ok");
+  EXPECT_EQ(back->version, head(bucket, "k")->info.version);
   EXPECT_EQ(*read(bucket, "k"), "one");
   EXPECT_EQ(head(bucket, "k")->info.attributes.metadata.at("mode"), "33261");
   EXPECT_EQ(all_versions({.bucket = bucket}).size(), 4u);
