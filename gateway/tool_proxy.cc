@@ -26,7 +26,7 @@ const text = document.getElementById("state"), bar = document.getElementById("ba
 const main = document.querySelector("main");
 async function start() {
   again.hidden = true; log.hidden = true;
-  await fetch("/.holdfast/start", {method: "POST"});
+  try { await fetch("/.holdfast/start", {method: "POST"}); } catch (error) { again.hidden = false; }
 }
 again.addEventListener("click", start);
 async function look() {

@@ -2,6 +2,7 @@
 import argparse
 import os
 import shutil
+import sqlite3
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -16,8 +17,20 @@ def keys_below(s3, prefix):
     return {row["Key"] for page in pages for row in page.get("Contents", []) if not row["Key"].endswith("/")}
 
 
+def noted(home):
+    """What the sync's journal names; it is written every second and after the files themselves."""
+    path = os.path.join(os.path.dirname(home.tree), "state", "journal.db")
+    journal = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        return journal.execute("select count(*) from base").fetchone()[0]
+    finally:
+        journal.close()
+
+
 def lose(home, folder):
-    """The folder vanishes while nobody watches."""
+    """The folder vanishes while nobody watches. Of what was not in the journal nobody could tell that it is gone:
+    that would come back."""
+    wait_for("the journal to name every file", lambda: noted(home) >= 2 * FILES, 60)
     home.kill()
     shutil.rmtree(os.path.join(home.tree, folder))
     home.start()

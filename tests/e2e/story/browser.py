@@ -3,7 +3,7 @@ import json
 import time
 
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException, WebDriverException
+from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
@@ -38,7 +38,13 @@ class Person:
         self.driver.quit()
 
     def go(self, url):
-        self.driver.get(url)
+        """Again where a container's interface that came or went meanwhile made Chromium drop the page."""
+        while True:
+            try:
+                return self.driver.get(url)
+            except WebDriverException as error:
+                if "ERR_NETWORK_CHANGED" not in str(error):
+                    raise
 
     def find(self, test_id, seconds=20):
         selector = f'[data-testid="{test_id}"]'
@@ -47,7 +53,7 @@ class Person:
     def _first(self, selector):
         try:
             return self.driver.find_element(By.CSS_SELECTOR, selector)
-        except (NoSuchElementException, StaleElementReferenceException):
+        except WebDriverException:  # there is none, or the page is just being replaced
             return None
 
     def has(self, test_id):
@@ -145,10 +151,19 @@ class Notebook:
         """)
 
     def open(self, name):
-        self.person.go(f"{self.base_url}/notebooks/{name}")
-        wait_for("the kernel to be idle", lambda: self.person.script(
-            "return typeof Jupyter !== 'undefined' && Jupyter.notebook && Jupyter.notebook.kernel && "
-            "Jupyter.notebook.kernel.is_connected() && Jupyter.notebook.kernel.info_reply.status === 'ok'"), 60)
+        url = f"{self.base_url}/notebooks/{name}"
+        seen = self.person.network_changes()
+        self.person.go(url)
+
+        def idle():
+            nonlocal seen
+            if self.person.network_changes() != seen:  # a part of the page was dropped
+                seen = self.person.network_changes()
+                self.person.go(url)
+            return self.person.script(
+                "return typeof Jupyter !== 'undefined' && Jupyter.notebook && Jupyter.notebook.kernel && "
+                "Jupyter.notebook.kernel.is_connected() && Jupyter.notebook.kernel.info_reply.status === 'ok'")
+        wait_for("the kernel to be idle", idle, 60)
 
     def run(self, code, seconds=120):
         """Types into a new cell at the end, runs it, and answers its text output."""

@@ -105,5 +105,8 @@ def bob_and_his_grant(world):
           "alice lost her access")
     world.saw("the grant removed: the next request is denied, /buckets/research is gone from his mount")
     server.cli("tool", "stop", "jupyter", "--user", "bob")
+    wait_for("bob's tool to be gone", lambda: all(row["state"] == "stopped" for row in server.cli_json("tool", "list")
+                                                  if row["user"] == "bob"), 60)
+    world.person.settle()
 
 

@@ -13,7 +13,7 @@ from upstream_world import (
 
 PROGRAM = os.environ["HOLDFAST_PROGRAM"]
 MIB = 1 << 20
-SECONDS = 4  # that a direct URL lives
+SECONDS = 10  # that a direct URL lives
 
 
 class DirectCase:
