@@ -93,7 +93,9 @@ void Engine::note_local(const HomePath& path) {
 
 void Engine::note_remote(const HomePath& path, HomeKind kind, const std::string& version,
                          std::uint64_t sequence) {
-  if (stopping_ || !ledger_ || path.empty() || is_excluded(config_.exclude, path)) return;
+  if (!ledger_ || path.empty() || is_excluded(config_.exclude, path)) return;
+  // Nobody would tell it again: the next start takes it from the journal.
+  if (stopping_) return ledger_->note_remote(path, true);
   if (!version.empty() && own_versions_.contains(version)) return;
   auto row = ledger_->find(path);
   if (row && *row) {

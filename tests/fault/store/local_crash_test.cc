@@ -10,6 +10,7 @@
 #include <set>
 
 #include "tests/fault/store/disk_recorder.h"
+#include "tests/unit/base/run.h"
 #include "tests/unit/store/local_fixture.h"
 #include "tests/unit/store/root_key_fixture.h"
 
@@ -191,7 +192,8 @@ class Writer {
 
 void work(LocalStore& store, const DiskRecorder& recorder, History& history, std::uint64_t seed,
           int rounds) {
-  asio::io_context context;
+  asio::io_context& context = test::own_context();
+  context.restart();
   std::vector<std::unique_ptr<Writer>> writers;
   for (int i = 0; i < 4; ++i) {
     writers.push_back(std::make_unique<Writer>(store, recorder, history, i,

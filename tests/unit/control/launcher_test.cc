@@ -207,8 +207,8 @@ class LauncherTest : public testing::RegistryTest {
   std::chrono::milliseconds scan_every = 30ms, making_limit = 30s;
   std::atomic<bool> healthy = true;
   SystemClock real_clock;
-  BlockingPool pool{2};
   asio::io_context context{1};
+  BlockingPool pool{2};  // its threads end before what they answer to
   asio::executor_work_guard<asio::io_context::executor_type> guard{context.get_executor()};
   tcp::acceptor acceptor;
   FakeEngine engine;

@@ -2,7 +2,10 @@
 // refuse, keep silent, or answer.
 #include "gateway/webhooks.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -110,7 +113,6 @@ class WebhooksTest : public ::testing::Test {
     options.position_file = directory.path() + "/positions.json";
     options.first_retry = 1ms;
     options.longest_retry = 5ms;
-    options.answer_timeout = 100ms;
     for (const char* name : {"one", "two"}) {
       EXPECT_TRUE(run(memory.create_bucket(BucketName(name), false)));
     }
@@ -246,6 +248,7 @@ TEST_F(WebhooksTest, AFeedThatNoLongerTellsWhatCameIsCountedAndFollowedFromItsEn
 }
 
 TEST_F(WebhooksTest, AnEndpointThatAcceptsAndNeverAnswersIsCutAndHoldsUpNoOther) {
+  options.answer_timeout = 100ms;
   begin();
   configure("one", "x");
   configure("two", "y");
@@ -260,8 +263,11 @@ TEST_F(WebhooksTest, AnEndpointThatAcceptsAndNeverAnswersIsCutAndHoldsUpNoOther)
   EXPECT_EQ(count("one", "delivered"), 0u);
   endpoint.mood = Endpoint::Mood::takes;
   ASSERT_TRUE(becomes([&] { return count("one", "delivered") == 2; }));
+  // At least once: an answer may come after its deadline.
+  const auto again = std::ranges::unique(endpoint.keys);
+  endpoint.keys.erase(again.begin(), again.end());
   EXPECT_EQ(endpoint.keys, (std::vector<std::string>{"one/a", "one/b"}));
-  EXPECT_EQ(other.keys, std::vector<std::string>{"two/elsewhere"});
+  EXPECT_THAT(other.keys, ::testing::Each("two/elsewhere"));
 }
 
 TEST_F(WebhooksTest, ARedirectIsNotFollowed) {
@@ -287,6 +293,7 @@ TEST_F(WebhooksTest, AnAddressThatIsRuledOutIsNotReached) {
 
 // What an endpoint says beside its status does not matter, however much or slowly it says it.
 TEST_F(WebhooksTest, AnAnswerWithoutAnEndIsCutInSizeAndInTime) {
+  options.answer_timeout = 100ms;
   begin();
   configure("one", "x");
   endpoint.mood = Endpoint::Mood::talks;
@@ -316,6 +323,7 @@ TEST_F(WebhooksTest, OnlyConfiguredTargetsAreNotified) {
 }
 
 TEST_F(WebhooksTest, AStopEndsWhileAnEndpointKeepsSilentAndItsEventComesAfterTheNextStart) {
+  options.answer_timeout = 100ms;
   begin();
   configure("one", "x");
   endpoint.mood = Endpoint::Mood::keeps_silent;

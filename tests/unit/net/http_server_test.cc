@@ -157,7 +157,7 @@ TEST_F(ServerTest, ASlowHeadIsAnsweredAndCut) {
 
 TEST_F(ServerTest, AnIdleConnectionIsClosedSilently) {
   ServerOptions options;
-  options.idle_timeout = milliseconds(100);
+  options.idle_timeout = milliseconds(1'000);
   serve(answer_with_target, options);
   RawClient client(port());
   client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");

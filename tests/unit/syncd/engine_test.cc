@@ -196,8 +196,8 @@ TEST(Engine, LetsAnEditFollowAMove) {
   ASSERT_TRUE(world.start());
   world.write("a.txt", "base");
   ASSERT_TRUE(world.settle());
+  world.rename("a.txt", "b.txt");  // its word is queued before put() lets the feed run
   world.put("a.txt", "edited afar");
-  world.rename("a.txt", "b.txt");
   ASSERT_TRUE(world.settle());
   EXPECT_EQ(world.read("b.txt"), "edited afar");
   EXPECT_FALSE(world.exists("a.txt"));

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace holdfast::syncd {
 
@@ -83,12 +84,16 @@ bool HomeWorld::wait_for(const std::function<bool()>& condition, milliseconds li
 
 bool HomeWorld::settle(milliseconds limit) {
   // Quiet for a while: longer than a settled directory and a poll of the feed take.
-  auto quiet_since = std::chrono::steady_clock::now();
+  // Counted in small steps: a machine that stood still for that long has shown nothing.
+  constexpr std::chrono::steady_clock::duration longest_step = milliseconds(5);
+  auto last = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::duration quiet{};
   return wait_for(
       [&] {
         const auto now = std::chrono::steady_clock::now();
-        if (engine->status().working > 0) quiet_since = now;
-        return now - quiet_since > milliseconds(250);
+        quiet += std::min(now - std::exchange(last, now), longest_step);
+        if (engine->status().working > 0) quiet = {};
+        return quiet > milliseconds(250);
       },
       limit);
 }
