@@ -256,7 +256,9 @@ Engine::Async<Step> Engine::push_metadata(Case& at, Work& work) {
   }
   copied->size = at.base->size;
   if (at.local.stub) {
-    auto marked = tree_->set_stub_value(at.path, StubOrigin::of(at.path, *copied).encode());
+    // Another stub may have been renamed to this path while the store copied.
+    auto marked = tree_->set_stub_value(at.path, at.local.stub_value,
+                                        StubOrigin::of(at.path, *copied).encode());
     if (marked && marked->stamp.inode == at.local.stamp.inode) at.local = std::move(*marked);
   }
   co_return pushed(at, work, *copied);

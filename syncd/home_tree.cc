@@ -187,12 +187,20 @@ Result<Observed> HomeTree::set_looks(const std::string& path, Kind kind, const L
   return observe(path);
 }
 
-Result<Observed> HomeTree::set_stub_value(const std::string& path, std::string_view value) {
+Result<Observed> HomeTree::set_stub_value(const std::string& path, std::string_view before,
+                                          std::string_view value) {
   auto fd = open_beneath(root_.get(), path, O_PATH | O_NOFOLLOW);
   if (!fd) return std::unexpected(fd.error());
+  const std::string by_descriptor = descriptor_path(fd->get());
+  std::string present(before.size() + 1, '\0');
+  const auto length = ::getxattr(by_descriptor.c_str(), stub_xattr, present.data(), present.size());
+  if (length < 0 ||
+      std::string_view(present).substr(0, static_cast<std::size_t>(length)) != before) {
+    return fail(ErrorCode::conflict, "mark the stub {}: it changed meanwhile", path);
+  }
   // XATTR_REPLACE: a file that was filled meanwhile must not become a stub again.
-  if (::setxattr(descriptor_path(fd->get()).c_str(), stub_xattr, value.data(), value.size(),
-                 XATTR_REPLACE) != 0) {
+  if (::setxattr(by_descriptor.c_str(), stub_xattr, value.data(), value.size(), XATTR_REPLACE) !=
+      0) {
     return fail_errno(errno, "mark the stub " + path);
   }
   return observe(path);

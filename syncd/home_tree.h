@@ -98,7 +98,9 @@ class HomeTree {
   // Makes the directory; already_exists when something is there.
   Result<Observed> make_directory(const std::string& path, const Looks& looks);
   Result<Observed> set_looks(const std::string& path, Kind kind, const Looks& looks);
-  Result<Observed> set_stub_value(const std::string& path, std::string_view value);
+  // conflict: no stub of the value `before` is there.
+  Result<Observed> set_stub_value(const std::string& path, std::string_view before,
+                                  std::string_view value);
   // Moves what is at `path` to a conflict name beside it; answers that name.
   Result<std::string> set_aside(const std::string& path);
 
