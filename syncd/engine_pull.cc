@@ -177,10 +177,14 @@ Engine::Async<Step> Engine::install(Case& at, TemporaryFile file, Displaced disp
   std::optional<Stamp> expected;
   if (at.local.kind != Kind::absent) expected = at.local.stamp;
   if (expected && displaced == Displaced::keep_always) expected->inode = 0;  // nothing is
-  // A writer that came since pull() looked: looking again finds it and waits.
-  const auto hold = writers_.hold(at.path);
-  if (expected && !hold) co_return Step::again;
-  auto done = tree_->install(std::move(file), at.path, expected);
+  const auto put_in_place = [&]() -> Result<Installed> {
+    // A writer that came since pull() looked: looking again finds it and waits. Held for this only:
+    // a note begins the work of other paths, which ask the same table.
+    const auto hold = writers_.hold(at.path);
+    if (expected && !hold) return fail(ErrorCode::conflict, "{}: it is being written", at.path);
+    return tree_->install(std::move(file), at.path, expected);
+  };
+  auto done = put_in_place();
   if (!done) {
     if (moved_underneath(done.error())) co_return Step::again;
     co_return std::unexpected(done.error());

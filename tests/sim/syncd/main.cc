@@ -4,10 +4,13 @@
 #include <sys/xattr.h>
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <mutex>
 #include <string>
+#include <thread>
 
 #include "base/log.h"
 #include "tests/sim/syncd/home_sim.h"
@@ -39,6 +42,39 @@ std::string run_seed(holdfast::syncd::SimOptions options) {
   return wrong;
 }
 
+// Ends the program where a seed stands still, as in a deadlock: otherwise nobody learns which.
+class Watchdog {
+ public:
+  Watchdog() : thread_([this] { watch(); }) {}
+  ~Watchdog() {
+    tell(0);
+    thread_.join();
+  }
+  void tell(std::uint64_t seed) {
+    const std::lock_guard lock(mutex_);
+    seed_ = seed;
+    told_.notify_one();
+  }
+
+ private:
+  void watch() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      const std::uint64_t seed = seed_;
+      if (seed == 0) return;
+      if (told_.wait_for(lock, std::chrono::minutes(1), [&] { return seed_ != seed; })) continue;
+      std::printf("seed %llu: stands still for a minute\n", static_cast<unsigned long long>(seed));
+      std::fflush(stdout);
+      std::_Exit(1);
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable told_;
+  std::uint64_t seed_ = 1;
+  std::thread thread_;
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -60,7 +96,9 @@ int main(int argc, char** argv) {
     spdlog::set_pattern("    %v");
     spdlog::set_level(spdlog::level::debug);
   }
+  Watchdog watchdog;
   for (std::uint64_t seed = from; seed < from + count; ++seed) {
+    watchdog.tell(seed);
     options.seed = seed;
     const std::string wrong = run_seed(options);
     if (wrong.empty()) continue;
