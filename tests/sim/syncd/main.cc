@@ -1,5 +1,6 @@
 // syncd_sim [--seed N] [--seeds COUNT] [--from N] [--steps N]
-// Runs seeds until one fails; prints it and how to replay it with a trace.
+// Runs seeds until one fails; prints it and how to replay it with a trace. With HOLDFAST_TEST_LONG
+// set 20,000 from anywhere, where none are named.
 #include <stdlib.h>
 #include <sys/xattr.h>
 
@@ -9,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
+#include <random>
 #include <string>
 #include <thread>
 
@@ -79,6 +81,10 @@ class Watchdog {
 
 int main(int argc, char** argv) {
   std::uint64_t from = 1, count = 150, single = 0;
+  if (std::getenv("HOLDFAST_TEST_LONG") != nullptr) {
+    from = 1 + std::random_device{}();
+    count = 20'000;
+  }
   holdfast::syncd::SimOptions options;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string name = argv[i];
@@ -96,6 +102,8 @@ int main(int argc, char** argv) {
     spdlog::set_pattern("    %v");
     spdlog::set_level(spdlog::level::debug);
   }
+  std::printf("seeds from %llu\n", static_cast<unsigned long long>(from));
+  std::fflush(stdout);
   Watchdog watchdog;
   for (std::uint64_t seed = from; seed < from + count; ++seed) {
     watchdog.tell(seed);
