@@ -122,9 +122,12 @@ void Engine::note_rename(const HomePath& from, const HomePath& to) {
   auto rows = ledger_->below(from);
   std::set<HomePath> moved;
   if (rows) moved.insert(rows->begin(), rows->end());
+  // Of what has only work, not all is there: names that earlier renames left behind would come
+  // along with every later one, and grow without a bound.
   for (auto at = work_.lower_bound(from + "/"); at != work_.end() && is_below(at->first, from);
        ++at) {
-    moved.insert(at->first);
+    auto seen = tree_->observe(to + at->first.substr(from.size()));
+    if (!seen || seen->kind != Kind::absent) moved.insert(at->first);
   }
   moved.insert(from);
   // Something below may have been handled between the rename and this word of it, and found gone.

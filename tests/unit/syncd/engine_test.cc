@@ -204,6 +204,27 @@ TEST(Engine, LetsAnEditFollowAMove) {
   EXPECT_FALSE(world.info("a.txt"));
 }
 
+// A folder that goes, each time, into a new one of its old name: nothing is uploaded meanwhile.
+TEST(Engine, RemembersOfRenamedFoldersWhatMovedAndNotWhatWasThereOnce) {
+  constexpr std::uint64_t files = 20, rounds = 8;
+  HomeWorld world;
+  world.config.settle = world.config.settle_max = std::chrono::hours(1);
+  ASSERT_TRUE(world.start());
+  world.make_directory("a");
+  for (std::uint64_t i = 0; i < files; ++i) world.write("a/f" + std::to_string(i), "x");
+  for (std::uint64_t round = 0; round < rounds; ++round) {
+    const std::string aside = "b" + std::to_string(round);
+    world.rename("a", aside);
+    world.make_directory("a");
+    world.rename(aside, "a/" + aside);
+    bool heard = false;  // all that was told before
+    world.engine->ensure_local("a", [&](Result<void>) { heard = true; });
+    ASSERT_TRUE(world.wait_for([&] { return heard; }));
+  }
+  EXPECT_LE(world.status().dirty, (2 * rounds + 1) * (files + 2 * rounds));
+  EXPECT_TRUE(world.exists("a/b7/b6/b5/b4/b3/b2/b1/b0/f0"));
+}
+
 TEST(Engine, GivesEveryNameItsOwnObject) {
   HomeWorld world;
   ASSERT_TRUE(world.start());
