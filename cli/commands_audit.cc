@@ -66,6 +66,14 @@ void print_scrub(const json::object& status) {
   fmt::print("{}\n", text);
 }
 
+// How many there are, of which a home names 100 at most; `holdfast parked list` shows them.
+void count_parked(json::object& home) {
+  const json::value* parked = home.if_contains("parked");
+  if (parked == nullptr || !parked->is_array()) return;
+  const std::size_t count = parked->get_array().size();
+  home["parked"] = fmt::format("{}{}", count, count >= 100 ? " or more" : "");
+}
+
 int status(const Invocation& invocation) {
   auto answer = invocation.client().get("status");
   if (!answer) return report(answer.error());
@@ -82,7 +90,9 @@ int status(const Invocation& invocation) {
              {{"TOOL", "tool"}, {"USER", "user"}, {"STATE", "state"}, {"REASON", "reason"}},
              Format::table);
   fmt::print("\n");
-  print_rows(answer->at("homes").as_array(),
+  json::array homes = answer->at("homes").as_array();
+  for (json::value& home : homes) count_parked(home.as_object());
+  print_rows(homes,
              {{"HOME", "user"},
               {"STATE", "state"},
               {"WAITS TO UPLOAD", "dirty"},

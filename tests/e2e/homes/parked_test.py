@@ -57,6 +57,8 @@ def main():
         lose(home, "kept")
         parked = server.cli_json("parked", "list", "alice")
         check(len(parked) >= 100, f"{len(parked)} paths are parked")
+        shown = next(line for line in server.cli("status").splitlines() if line.startswith("alice"))
+        check("100 or more" in shown and "kept/f" not in shown, f"the status counts them: {shown[:500]}")
         left = len(keys_below(s3, "alice/kept/"))
         check(left == FILES, f"nothing was removed in the store: {left} of {FILES} are left")
         server.cli("parked", "bring-back", "alice", "kept")
