@@ -27,7 +27,7 @@ class BlockingPool {
   BlockingPool(const BlockingPool&) = delete;
   BlockingPool& operator=(const BlockingPool&) = delete;
 
-  // Runs `work`, which does not throw, on a pool thread; nobody waits for it.
+  // Runs `work`, which does not throw, on a pool thread. Nobody waits for it: the caller bounds it.
   template <class Work>
   void post(Work work) {
     boost::asio::post(pool_, std::move(work));

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "syncd/home_engine.h"
 
 namespace holdfast::cli {
 namespace {
@@ -66,12 +67,13 @@ void print_scrub(const json::object& status) {
   fmt::print("{}\n", text);
 }
 
-// How many there are, of which a home names 100 at most; `holdfast parked list` shows them.
+// How many there are; `holdfast parked list` shows them.
 void count_parked(json::object& home) {
   const json::value* parked = home.if_contains("parked");
   if (parked == nullptr || !parked->is_array()) return;
   const std::size_t count = parked->get_array().size();
-  home["parked"] = fmt::format("{}{}", count, count >= 100 ? " or more" : "");
+  const bool all = count < syncd::HomeStatus::most_parked;
+  home["parked"] = fmt::format("{}{}", count, all ? "" : " or more");
 }
 
 int status(const Invocation& invocation) {

@@ -26,7 +26,7 @@ const text = document.getElementById("state"), bar = document.getElementById("ba
 const main = document.querySelector("main");
 async function start() {
   again.hidden = true; log.hidden = true;
-  try { await fetch("/.holdfast/start", {method: "POST"}); } catch (error) { again.hidden = false; }
+  await fetch("/.holdfast/start", {method: "POST"}).catch(() => {});  // look() shows what became of it
 }
 again.addEventListener("click", start);
 async function look() {

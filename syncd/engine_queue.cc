@@ -377,7 +377,7 @@ void Engine::publish() {
   if (!dirty_since_.empty()) now.oldest_dirty = *dirty_since_.begin();
   now.last_error = last_error_;
   for (const auto& [path, reason] : ledger_->parked()) {
-    if (now.parked.size() == 100) break;
+    if (now.parked.size() == HomeStatus::most_parked) break;
     now.parked.push_back({path, reason});
   }
   const std::lock_guard lock(published_mutex_);

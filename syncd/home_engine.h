@@ -80,8 +80,9 @@ struct HomeStatus {
   std::uint64_t downloading = 0, stubs = 0;
   std::uint64_t uploaded = 0, downloaded = 0, conflicts = 0;  // since start
   TimePoint oldest_dirty{};                                   // when the oldest of them was noted
-  std::string last_error;          // of the store; empty while it answers
-  std::vector<ParkedItem> parked;  // at most 100
+  std::string last_error;  // of the store; empty while it answers
+  static constexpr std::size_t most_parked = 100;
+  std::vector<ParkedItem> parked;  // so many at most
 };
 
 class Engine;

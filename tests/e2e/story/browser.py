@@ -33,17 +33,18 @@ class Person:
         self.driver.execute_cdp_cmd("Page.setDownloadBehavior", {"behavior": "allow", "downloadPath": downloads})
 
         self.said = []  # what the browser's console has said so far
+        self.changes = 0  # of the network, that lost_something() has told
 
     def close(self):
         self.driver.quit()
 
     def go(self, url):
         """Again where a container's interface that came or went meanwhile made Chromium drop the page."""
-        while True:
+        for left in reversed(range(10)):
             try:
                 return self.driver.get(url)
             except WebDriverException as error:
-                if "ERR_NETWORK_CHANGED" not in str(error):
+                if left == 0 or "ERR_NETWORK_CHANGED" not in str(error):
                     raise
 
     def find(self, test_id, seconds=20):
@@ -95,6 +96,11 @@ class Person:
     def network_changes(self):
         return sum("ERR_NETWORK_CHANGED" in line for line in self.console_errors())
 
+    def lost_something(self):
+        """Whether Chromium dropped requests since this was last asked."""
+        before, self.changes = self.changes, self.network_changes()
+        return self.changes != before
+
     def settle(self):
         """Waits for a new container's interface on this host to have its address. Chromium drops what it is
         fetching when that happens (ERR_NETWORK_CHANGED), so a page that lost something by it is loaded again."""
@@ -113,6 +119,12 @@ class Person:
         rows = [json.loads(row["message"])["message"] for row in self.driver.get_log("performance")]
         sent = [row["params"]["request"] for row in rows if row["method"] == "Network.requestWillBeSent"]
         return [request["url"] for request in sent if request["method"] == method]
+
+    def limit_uploads(self, bytes_per_second):
+        """-1: no longer."""
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {
+            "offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_second})
 
     def drop(self, test_id, paths):
         """Drags files and folders from the desktop onto an element."""
@@ -152,13 +164,11 @@ class Notebook:
 
     def open(self, name):
         url = f"{self.base_url}/notebooks/{name}"
-        seen = self.person.network_changes()
+        self.person.lost_something()
         self.person.go(url)
 
         def idle():
-            nonlocal seen
-            if self.person.network_changes() != seen:  # a part of the page was dropped
-                seen = self.person.network_changes()
+            if self.person.lost_something():
                 self.person.go(url)
             return self.person.script(
                 "return typeof Jupyter !== 'undefined' && Jupyter.notebook && Jupyter.notebook.kernel && "

@@ -80,16 +80,14 @@ def survive(world):
     reason = person.text("tool-reason-jupyter")
     check("kill" in reason.lower() or "137" in reason, f"the reason is {reason!r}")
     world.saw(f"killed by the engine: the console says {reason!r}")
-    seen = person.network_changes()
+    person.lost_something()
     person.click("tool-restart-jupyter")
 
     def restarts():
-        nonlocal seen
-        if person.network_changes() != seen:  # the network of the killed one went, and our request with it
-            seen = person.network_changes()
-            if "failed" in person.text("tool-state-jupyter"):
-                person.click("tool-restart-jupyter")
-        return "failed" not in person.text("tool-state-jupyter")
+        failed = "failed" in person.text("tool-state-jupyter")
+        if failed and person.lost_something():  # the network of the killed one went, and our request with it
+            person.click("tool-restart-jupyter")
+        return not failed
     wait_for("the tool to be started again", restarts, 30)
     person.wait_text("tool-state-jupyter", "ready", 60)
 

@@ -267,6 +267,7 @@ TEST_F(WebhooksTest, AnEndpointThatAcceptsAndNeverAnswersIsCutAndHoldsUpNoOther)
   const auto again = std::ranges::unique(endpoint.keys);
   endpoint.keys.erase(again.begin(), again.end());
   EXPECT_EQ(endpoint.keys, (std::vector<std::string>{"one/a", "one/b"}));
+  EXPECT_FALSE(other.keys.empty());
   EXPECT_THAT(other.keys, ::testing::Each("two/elsewhere"));
 }
 
